@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// Plain JavaScript on purpose: it must parse on any Node, so that an old one gets a sentence, not a stack trace.
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(
+    `lmx needs Node >= 22.18, this is ${process.version}. In a clone use "npm run lmx -- ..." (it brings its own Node); otherwise install a newer Node.\n`,
+  );
+  process.exit(69);
+}
+// A clone runs its sources; the npm package, which has none, runs the build (Node strips no types under node_modules).
+const { existsSync } = await import("node:fs");
+const source = new URL("../supervisor/main.ts", import.meta.url);
+await import(existsSync(source) ? source.href : new URL("../dist/supervisor/main.js", import.meta.url).href);

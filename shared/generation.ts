@@ -1,0 +1,80 @@
+import { z } from "zod";
+
+/**
+ * The neutral request and events between every HTTP dialect and every worker. Field names are those on the wire
+ * to the worker, so nothing is mapped twice.
+ */
+
+const toolCallSchema = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string().describe("JSON text") }),
+});
+
+/** One turn of a conversation; content is plain text here, dialects flatten their parts. */
+export const chatMessageSchema = z.object({
+  role: z.enum(["system", "user", "assistant", "tool"]),
+  content: z.string(),
+  name: z.string().optional(),
+  reasoning_content: z.string().optional(),
+  tool_calls: z.array(toolCallSchema).optional(),
+  tool_call_id: z.string().optional(),
+});
+
+/** A function the model may call, in the shape chat templates expect. */
+export const toolSchema = z.object({
+  type: z.literal("function"),
+  function: z.object({
+    name: z.string(),
+    description: z.string().optional(),
+    parameters: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
+export const promptSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("messages"),
+    messages: z.array(chatMessageSchema).min(1),
+    tools: z.array(toolSchema),
+    chat_template_kwargs: z.record(z.string(), z.unknown()),
+  }),
+  z.object({ kind: z.literal("text"), text: z.string() }),
+  z.object({ kind: z.literal("token_ids"), token_ids: z.array(z.number().int()) }),
+]);
+
+/** Sampling options; every value is checked by the dialect and again by the worker before the engine sees it. */
+export const samplingSchema = z.object({
+  temperature: z.number().min(0).max(2).describe("0 = greedy"),
+  top_p: z.number().gt(0).max(1),
+  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).describe("the key of a step is a function of (seed, position)"),
+});
+
+export const generationRequestSchema = z.object({
+  prompt: promptSchema,
+  sampling: samplingSchema,
+  max_tokens: z.number().int().min(1).nullable().describe("null: as many as the context holds"),
+});
+
+export const usageSchema = z.object({
+  prompt_tokens: z.number().int(),
+  completion_tokens: z.number().int(),
+  cached_tokens: z.number().int(),
+  reasoning_tokens: z.number().int(),
+});
+
+export const FINISH_REASONS = ["stop", "length", "tool_calls"] as const;
+
+export type ChatMessage = z.infer<typeof chatMessageSchema>;
+export type Tool = z.infer<typeof toolSchema>;
+export type Prompt = z.infer<typeof promptSchema>;
+export type Sampling = z.infer<typeof samplingSchema>;
+export type GenerationRequest = z.infer<typeof generationRequestSchema>;
+export type Usage = z.infer<typeof usageSchema>;
+export type FinishReason = (typeof FINISH_REASONS)[number];
+
+/** What a running generation tells its reader, in order; `finish` or a thrown LmxError is the last thing it says. */
+export type GenerationEvent =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "reasoning"; readonly text: string }
+  | { readonly type: "tool_call"; readonly index: number; readonly id: string; readonly name: string; readonly arguments: string }
+  | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage };

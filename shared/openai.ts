@@ -1,0 +1,196 @@
+import { z } from "zod";
+
+/**
+ * The OpenAI HTTP shapes: what clients may send and what they get back. Unknown request fields are dropped.
+ * A field listed here may still be refused: the dialects know what the engine can do.
+ */
+
+/** Bounds of a signed 64-bit integer, which is what OpenAI takes as a seed. */
+const INT64_MIN = -(2 ** 63);
+const INT64_MAX = 2 ** 63;
+
+const contentPartSchema = z
+  .looseObject({ type: z.string(), text: z.string().optional(), refusal: z.string().optional() })
+  .meta({ id: "ContentPart" })
+  .describe('`{"type": "text", "text": ...}`; other kinds are refused, this server is text-only');
+
+const toolCallSchema = z
+  .object({
+    id: z.string(),
+    type: z.string().default("function"),
+    function: z.object({ name: z.string(), arguments: z.string().describe("JSON text") }),
+  })
+  .meta({ id: "ToolCall" });
+
+const messageSchema = z
+  .object({
+    role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+    content: z.union([z.string(), z.array(contentPartSchema)]).nullish(),
+    name: z.string().nullish(),
+    reasoning_content: z.string().nullish(),
+    reasoning: z.string().nullish(),
+    tool_calls: z.array(toolCallSchema).nullish(),
+    tool_call_id: z.string().nullish(),
+  })
+  .meta({ id: "ChatMessage" });
+
+const toolSchema = z
+  .object({
+    type: z.string(),
+    function: z
+      .object({
+        name: z.string().min(1),
+        description: z.string().nullish(),
+        parameters: z.record(z.string(), z.unknown()).nullish(),
+      })
+      .optional(),
+  })
+  .meta({ id: "Tool" });
+
+/** Body of `POST /v1/chat/completions`. */
+export const chatCompletionRequestSchema = z
+  .object({
+    model: z.string().min(1).describe("model id or alias"),
+    messages: z.array(messageSchema).min(1),
+    stream: z.boolean().nullish(),
+    stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+    max_tokens: z.number().int().min(1).nullish().describe("clamped to the context"),
+    max_completion_tokens: z.number().int().min(1).nullish().describe("wins over max_tokens"),
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().min(0).max(1).nullish(),
+    seed: z
+      .number()
+      .min(INT64_MIN)
+      .max(INT64_MAX)
+      .refine(Number.isInteger, "expected an integer")
+      .nullish()
+      .meta({ type: "integer" }),
+    tools: z.array(toolSchema).nullish(),
+    tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
+    parallel_tool_calls: z.boolean().nullish(),
+    chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
+    reasoning_effort: z.enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"]).nullish(),
+    n: z.number().int().min(1).nullish(),
+    stop: z.union([z.string(), z.array(z.string())]).nullish(),
+    top_k: z.number().int().nullish(),
+    min_p: z.number().nullish(),
+    repetition_penalty: z.number().nullish(),
+    presence_penalty: z.number().nullish(),
+    frequency_penalty: z.number().nullish(),
+    logit_bias: z.record(z.string(), z.number()).nullish(),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.number().int().nullish(),
+    response_format: z.looseObject({ type: z.string() }).nullish(),
+    functions: z.array(z.unknown()).nullish(),
+    function_call: z.unknown().optional(),
+    modalities: z.array(z.string()).nullish(),
+    audio: z.unknown().optional(),
+    web_search_options: z.unknown().optional(),
+  })
+  .meta({ id: "ChatCompletionRequest" });
+
+export const chatUsageSchema = z
+  .object({
+    prompt_tokens: z.number().int(),
+    completion_tokens: z.number().int(),
+    total_tokens: z.number().int(),
+    prompt_tokens_details: z.object({ cached_tokens: z.number().int() }),
+    completion_tokens_details: z.object({ reasoning_tokens: z.number().int() }),
+  })
+  .meta({ id: "Usage" });
+
+const finishReasonSchema = z.enum(["stop", "length", "tool_calls", "content_filter"]);
+
+/** Answer of `POST /v1/chat/completions` without `stream`. */
+export const chatCompletionSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal("chat.completion"),
+    created: z.number().int().describe("seconds since 1970"),
+    model: z.string().describe("as requested"),
+    choices: z.array(
+      z.object({
+        index: z.number().int(),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          reasoning_content: z.string().optional(),
+          reasoning: z.string().optional(),
+          tool_calls: z.array(toolCallSchema).optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: finishReasonSchema,
+      }),
+    ),
+    usage: chatUsageSchema,
+  })
+  .meta({ id: "ChatCompletion" });
+
+const toolCallDeltaSchema = z.object({
+  index: z.number().int(),
+  id: z.string().optional(),
+  type: z.literal("function").optional(),
+  function: z.object({ name: z.string().optional(), arguments: z.string() }),
+});
+
+/** One `data:` frame of a streamed answer. */
+export const chatCompletionChunkSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal("chat.completion.chunk"),
+    created: z.number().int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.number().int(),
+        delta: z.object({
+          role: z.literal("assistant").optional(),
+          content: z.string().optional(),
+          reasoning_content: z.string().optional(),
+          reasoning: z.string().optional(),
+          tool_calls: z.array(toolCallDeltaSchema).optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: finishReasonSchema.nullable(),
+      }),
+    ),
+    usage: chatUsageSchema.nullable().optional().describe("only with stream_options.include_usage"),
+  })
+  .meta({ id: "ChatCompletionChunk" });
+
+/** One entry of `GET /v1/models`; `state` and `context_length` are additions to OpenAI's shape. */
+export const openaiModelSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal("model"),
+    created: z.number().int(),
+    owned_by: z.string(),
+    state: z.string().describe("readiness state; only `routable` models answer at once"),
+    context_length: z.number().int().nullable(),
+  })
+  .meta({ id: "Model" });
+
+export const openaiModelListSchema = z
+  .object({ object: z.literal("list"), data: z.array(openaiModelSchema) })
+  .meta({ id: "ModelList" });
+
+/** Every error reply outside the Anthropic routes; all four keys are always there. */
+export const errorEnvelopeSchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string(),
+      details: z.record(z.string(), z.unknown()).nullable().optional().describe("admin routes only"),
+    }),
+  })
+  .meta({ id: "Error" });
+
+export type ChatCompletionRequest = z.infer<typeof chatCompletionRequestSchema>;
+export type ChatCompletion = z.infer<typeof chatCompletionSchema>;
+export type ChatCompletionChunk = z.infer<typeof chatCompletionChunkSchema>;
+export type ChatUsage = z.infer<typeof chatUsageSchema>;
+export type OpenaiModel = z.infer<typeof openaiModelSchema>;
+export type ErrorEnvelope = z.infer<typeof errorEnvelopeSchema>;

@@ -1,0 +1,154 @@
+import { z } from "zod";
+import { FINISH_REASONS, generationRequestSchema, usageSchema } from "./generation.ts";
+
+/**
+ * The conversation between supervisor and worker: NDJSON JSON-RPC 2.0 over the worker's private stdin and stdout.
+ * docs/worker-protocol.md explains it; shared/transcripts holds golden conversations both sides replay.
+ */
+export const PROTOCOL_VERSION = 1;
+
+/** A worker's line may not be longer: over it the worker is ended. Bytes. */
+export const MAX_WORKER_LINE_BYTES = 8 * 1024 * 1024;
+/** A request to the worker may not be longer: over it the client gets 413 and nothing is written. Bytes. */
+export const MAX_REQUEST_LINE_BYTES = 32 * 1024 * 1024;
+
+/** Numeric codes on the wire; `data.code` carries the word, a code of shared/errors.ts. */
+export const RPC_ERROR = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  /** The operation failed for a reason the worker can name in `data`. */
+  failed: -32000,
+} as const;
+
+const versionsSchema = z.object({
+  python: z.string(),
+  mlx: z.string(),
+  mlx_lm: z.string(),
+  transformers: z.string(),
+});
+
+export const initializeParams = z.object({ protocol_version: z.literal(PROTOCOL_VERSION) });
+export const initializeResult = z.object({
+  protocol_version: z.number().int(),
+  pid: z.number().int(),
+  versions: versionsSchema,
+  device: z.string().describe("`cpu` or `gpu`"),
+});
+
+export const loadParams = z.object({
+  model_id: z.string(),
+  path: z.string().describe("absolute directory"),
+  max_context_tokens: z.number().int().min(1).nullable().describe("null: what the model's config says"),
+  max_concurrency: z.number().int().min(1),
+});
+export const loadResult = z.object({
+  model_type: z.string(),
+  context_tokens: z.number().int(),
+  vocab_size: z.number().int(),
+  eos_token_ids: z.array(z.number().int()),
+  tool_parser: z.string().nullable(),
+  has_thinking: z.boolean(),
+  memory_bytes: z.number().int(),
+  peak_memory_bytes: z.number().int(),
+  load_seconds: z.number(),
+});
+
+export const canaryParams = z.object({ prompt: z.string().nullable(), max_tokens: z.number().int().min(1).max(64) });
+/** Raw evidence; the verdict is policy/canary.ts. */
+export const canaryResult = z.object({
+  token_ids: z.array(z.number().int()),
+  text: z.string(),
+  decodes: z.boolean().describe("the tokens decode to text without replacement characters"),
+  finished: z.boolean().describe("the model ended its answer by itself"),
+  non_finite_steps: z.number().int().describe("steps whose logits held NaN or infinity"),
+  constant_steps: z.number().int().describe("steps whose logits were all equal"),
+  seconds: z.number(),
+});
+
+export const generateParams = z.object({ request_id: z.string(), request: generationRequestSchema });
+/** Sent when the request is tokenised, checked and queued: from here on the HTTP status may be 200. */
+export const generateResult = z.object({ prompt_tokens: z.number().int(), max_tokens: z.number().int(), seed: z.number().int() });
+
+export const cancelParams = z.object({ request_id: z.string() });
+export const cancelResult = z.object({ cancelled: z.boolean().describe("false: no such request is running") });
+
+export const pingResult = z.object({
+  pid: z.number().int(),
+  steps: z.number().int().describe("engine steps so far: frozen with work in flight means stuck"),
+  in_flight: z.number().int(),
+});
+export const statsResult = z.object({
+  pid: z.number().int(),
+  steps: z.number().int(),
+  in_flight: z.number().int(),
+  waiting: z.number().int(),
+  generated_tokens: z.number().int(),
+  memory_bytes: z.number().int(),
+  peak_memory_bytes: z.number().int(),
+  cache_memory_bytes: z.number().int(),
+});
+const empty = z.object({});
+
+/** Every request the supervisor may send, with what it carries and what comes back. */
+export const WORKER_METHODS = {
+  initialize: { params: initializeParams, result: initializeResult },
+  load: { params: loadParams, result: loadResult },
+  canary: { params: canaryParams, result: canaryResult },
+  generate: { params: generateParams, result: generateResult },
+  cancel: { params: cancelParams, result: cancelResult },
+  ping: { params: empty, result: pingResult },
+  stats: { params: empty, result: statsResult },
+  shutdown: { params: empty, result: empty },
+} as const;
+
+export type WorkerMethod = keyof typeof WORKER_METHODS;
+export type MethodParams<M extends WorkerMethod> = z.infer<(typeof WORKER_METHODS)[M]["params"]>;
+export type MethodResult<M extends WorkerMethod> = z.infer<(typeof WORKER_METHODS)[M]["result"]>;
+
+export const loadProgressSchema = z.object({
+  phase: z.enum(["config", "weights", "tokenizer", "warmup"]),
+  loaded_bytes: z.number().int(),
+  total_bytes: z.number().int(),
+});
+
+export const rowEventSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("reasoning"), text: z.string() }),
+  z.object({ type: z.literal("tool_call"), index: z.number().int(), id: z.string(), name: z.string(), arguments: z.string() }),
+  z.object({ type: z.literal("finish"), reason: z.enum(FINISH_REASONS), usage: usageSchema }),
+  z.object({ type: z.literal("error"), code: z.string(), message: z.string() }),
+]);
+
+/** One row of a step: the ids accepted in this step, the completion position of the first of them, and what they mean. */
+export const stepRowSchema = z.object({
+  request_id: z.string(),
+  position: z.number().int().min(0),
+  token_ids: z.array(z.number().int()),
+  events: z.array(rowEventSchema),
+});
+
+/** One line per engine step, for all rows of the batch. */
+export const stepSchema = z.object({ step: z.number().int(), rows: z.array(stepRowSchema) });
+
+/** The engine can no longer be trusted (GPU error, failed allocation); the worker exits right after. */
+export const fatalSchema = z.object({ cause: z.string(), message: z.string() });
+
+/** Every notification a worker may send. */
+export const WORKER_NOTIFICATIONS = {
+  load_progress: loadProgressSchema,
+  step: stepSchema,
+  fatal: fatalSchema,
+} as const;
+
+/** Exit code of a worker that reported `fatal`. */
+export const FATAL_EXIT_CODE = 70;
+
+export type WorkerNotification = keyof typeof WORKER_NOTIFICATIONS;
+export type LoadProgress = z.infer<typeof loadProgressSchema>;
+export type RowEvent = z.infer<typeof rowEventSchema>;
+export type StepRow = z.infer<typeof stepRowSchema>;
+export type Step = z.infer<typeof stepSchema>;
+export type Fatal = z.infer<typeof fatalSchema>;
