@@ -1,0 +1,48 @@
+import type { ReadinessReason } from "../../shared/readiness.ts";
+import type { Milliseconds, Model, WorkerNumber } from "./model-state.ts";
+
+/** What becomes of a request that asks a model to serve it. */
+export type HoldDecision =
+  | { readonly kind: "serve"; readonly worker: WorkerNumber }
+  | { readonly kind: "hold" }
+  /** Start it, then hold. */
+  | { readonly kind: "start" }
+  | { readonly kind: "refuse-not-loaded"; readonly reason: ReadinessReason | null }
+  | { readonly kind: "refuse-coming"; readonly readyInMs: Milliseconds; readonly reason: ReadinessReason | null }
+  | { readonly kind: "refuse-quarantined"; readonly reason: ReadinessReason };
+
+export interface HoldFacts {
+  readonly now: Milliseconds;
+  /** Until when this request may be held. */
+  readonly deadline: Milliseconds;
+  /** May a request start this model? */
+  readonly mayStart: boolean;
+}
+
+/** Only a routable model serves; one that is coming holds its requests as long as it may still come in time. */
+export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
+  const { state } = model;
+  switch (state.kind) {
+    case "routable":
+      return { kind: "serve", worker: state.worker };
+    case "admitted": {
+      const soonest = Math.max(state.notBefore, facts.now);
+      return soonest < facts.deadline
+        ? { kind: "hold" }
+        : { kind: "refuse-coming", readyInMs: soonest - facts.now, reason: state.reason };
+    }
+    case "loading":
+    case "canary":
+      return facts.now < facts.deadline
+        ? { kind: "hold" }
+        : { kind: "refuse-coming", readyInMs: 0, reason: null };
+    case "unloaded":
+      return facts.mayStart ? { kind: "start" } : { kind: "refuse-not-loaded", reason: state.reason };
+    case "draining":
+      return { kind: "refuse-not-loaded", reason: null };
+    case "quarantined":
+      return { kind: "refuse-quarantined", reason: state.reason };
+    default:
+      return state satisfies never;
+  }
+}

@@ -1,0 +1,46 @@
+/** Everything needed to start one worker's operating-system process. */
+export interface WorkerCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface WorkerCommandInput {
+  /** Absolute path of the runtime's interpreter. */
+  readonly python: string;
+  /** Directory that holds the `lmx_worker` package. */
+  readonly workerDirectory: string;
+  /** Private temporary directory of this worker. */
+  readonly temporaryDirectory: string;
+  /** Random marker in argv: a later start recognises this worker by it. */
+  readonly token: string;
+  readonly platform: NodeJS.Platform;
+  /** The supervisor's own environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Inherited as they are. Everything else stays out: keys, proxies and Python settings of a user's shell. */
+const INHERITED = ["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER"];
+
+/** Command line and environment of a worker. */
+export function workerCommand(input: WorkerCommandInput): WorkerCommand {
+  const env: Record<string, string> = {};
+  for (const name of INHERITED) {
+    const value = input.environment[name];
+    if (value !== undefined) env[name] = value;
+  }
+  Object.assign(env, {
+    PYTHONPATH: input.workerDirectory,
+    PYTHONUNBUFFERED: "1",
+    PYTHONNOUSERSITE: "1",
+    PYTHONUTF8: "1",
+    // No model directory may make the loader fetch something.
+    HF_HUB_OFFLINE: "1",
+    TRANSFORMERS_OFFLINE: "1",
+    TOKENIZERS_PARALLELISM: "false",
+    TMPDIR: input.temporaryDirectory,
+  });
+  // mx.compile shells out to a compiler and caches without a lock: a worker killed half-way breaks every later one.
+  if (input.platform === "linux") env.MLX_DISABLE_COMPILE = "1";
+  return { file: input.python, args: ["-m", "lmx_worker", "--token", input.token], env };
+}

@@ -1,0 +1,179 @@
+import type { Readable, Writable } from "node:stream";
+import { execa } from "execa";
+import {
+  MAX_REQUEST_LINE_BYTES,
+  MAX_WORKER_LINE_BYTES,
+  type MethodParams,
+  type MethodResult,
+  WORKER_METHODS,
+  type WorkerMethod,
+} from "../../shared/worker-protocol.ts";
+import { type LineSink, RpcPeer, type Violation } from "../rpc/peer.ts";
+import { StderrTail } from "./stderr-tail.ts";
+import { stopHung, stopOrderly } from "./stop-ladder.ts";
+import type { WorkerCommand } from "./worker-command.ts";
+
+/** How long a dead worker's pipes are read on, in milliseconds. */
+const LAST_OUTPUT_MS = 100;
+
+/** How a worker ended. */
+export interface WorkerExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not be started, when it never ran. */
+  readonly spawnError: NodeJS.ErrnoException | null;
+  /** We ended it ourselves, and why; recorded before the first signal, so an unload is never taken for a crash. */
+  readonly intent: string | null;
+  readonly stderrTail: string;
+}
+
+export interface WorkerProcessHandlers {
+  onNotification(method: string, params: unknown): void;
+  onViolation(violation: Violation): void;
+}
+
+/** One worker's operating-system process and the conversation with it. It knows methods, but no model state. */
+export class WorkerProcess {
+  /** Undefined when the process could not be started; `exited` tells why. */
+  readonly pid: number | undefined;
+  /** Settles on the process's exit, never on a pipe's end: a grandchild may hold the pipes open. Never rejects. */
+  readonly exited: Promise<WorkerExit>;
+  readonly #child: ReturnType<typeof spawnWorker>;
+  readonly #peer: RpcPeer;
+  readonly #stderr = new StderrTail();
+  #intent: string | null = null;
+  #stopping: Promise<void> | null = null;
+  #gone = false;
+
+  constructor(command: WorkerCommand, handlers: WorkerProcessHandlers) {
+    this.#child = spawnWorker(command);
+    const child = this.#child.nodeChildProcess;
+    this.pid = child.pid;
+    this.exited = this.#watchExit();
+    this.#peer = new RpcPeer(lineSink(this.#child.stdin), this.#guard(handlers), {
+      maxLineBytes: MAX_WORKER_LINE_BYTES,
+      maxRequestBytes: MAX_REQUEST_LINE_BYTES,
+    });
+    // An unguarded pipe error (EPIPE while a worker dies) would end the supervisor.
+    for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.on("error", () => {});
+    this.#child.stdout.on("data", (chunk: Buffer) => this.#peer.receive(chunk));
+    this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
+  }
+
+  get stderrTail(): string {
+    return this.#stderr.text();
+  }
+
+  /**
+   * @throws RpcError the worker refused; RpcLostError it died or the time ran out; RpcTooLargeError nothing was sent;
+   * ZodError its answer has the wrong shape
+   */
+  async request<M extends WorkerMethod>(method: M, params: MethodParams<M>, timeoutMs: number): Promise<MethodResult<M>> {
+    const result = await this.#peer.request(method, params, { timeoutMs });
+    return WORKER_METHODS[method].result.parse(result) as MethodResult<M>;
+  }
+
+  /** Ends the process on purpose. The first reason wins; a hung stop overtakes an orderly one. Resolves when it is gone. */
+  stop(how: "orderly" | "hung", reason: string): Promise<void> {
+    this.#intent ??= reason;
+    const target = {
+      exited: this.exited,
+      askToShutDown: () => {
+        this.#peer.request("shutdown", {}, { timeoutMs: 60_000 }).catch(() => {});
+        this.#child.stdin.end();
+      },
+      signal: (name: NodeJS.Signals) => this.#signal(name),
+    };
+    if (how === "hung") return stopHung(target);
+    this.#stopping ??= stopOrderly(target);
+    return this.#stopping;
+  }
+
+  /** Ends the process at once, without asking. */
+  kill(reason: string): void {
+    this.#intent ??= reason;
+    this.#signal("SIGKILL");
+  }
+
+  #signal(name: NodeJS.Signals): void {
+    // The pid of a reaped process may belong to somebody else by now.
+    if (!this.#gone) this.#child.nodeChildProcess.kill(name);
+  }
+
+  #watchExit(): Promise<WorkerExit> {
+    const child = this.#child.nodeChildProcess;
+    return new Promise((resolve) => {
+      const settle = (code: number | null, signal: NodeJS.Signals | null, spawnError: NodeJS.ErrnoException | null) => {
+        const stderrTail = this.#stderr.text();
+        for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.destroy();
+        this.#peer.close("the worker exited");
+        resolve({ code, signal, spawnError, intent: this.#intent, stderrTail });
+      };
+      child.once("exit", (code, signal) => {
+        this.#gone = true;
+        // What it wrote last, a `fatal` perhaps, may still be in the pipes.
+        void drained([this.#child.stdout, this.#child.stderr]).then(() => settle(code, signal, null));
+      });
+      child.once("error", (error: NodeJS.ErrnoException) => {
+        if (child.pid !== undefined) return;
+        this.#gone = true;
+        settle(null, null, error);
+      });
+    });
+  }
+
+  #guard(handlers: WorkerProcessHandlers): WorkerProcessHandlers {
+    return {
+      onNotification: (method, params) => handlers.onNotification(method, params),
+      onViolation: (violation) => {
+        handlers.onViolation(violation);
+        // Past an endless line nothing can be trusted, and its memory is ours.
+        if (violation.kind === "line-too-long") {
+          this.#child.stdout.destroy();
+          this.#signal("SIGKILL");
+        }
+      },
+    };
+  }
+}
+
+function spawnWorker(command: WorkerCommand) {
+  const child = execa(command.file, [...command.args], {
+    env: command.env,
+    extendEnv: false,
+    // The default keeps all output in memory and ends the child at 100 MB of it.
+    buffer: false,
+    reject: false,
+    cleanup: true,
+    detached: false,
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+    encoding: "buffer",
+  });
+  // Its own promise settles seconds late when a grandchild holds a pipe; the exit event is what counts.
+  child.catch(() => {});
+  return child as typeof child & { stdin: Writable; stdout: Readable; stderr: Readable };
+}
+
+/** Ending the worker destroys stdin, which calls back every pending write with an error. */
+function lineSink(stdin: Writable): LineSink {
+  return {
+    write: (line) =>
+      new Promise((resolve, reject) => stdin.write(line, (error) => (error ? reject(error) : resolve()))),
+  };
+}
+
+/** Resolves when both pipes have ended, or when a grandchild has held them open for long enough. */
+async function drained(pipes: readonly Readable[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LAST_OUTPUT_MS);
+  });
+  const ended = pipes.map((pipe) => (pipe.closed ? null : new Promise((resolve) => pipe.once("close", resolve))));
+  try {
+    await Promise.race([Promise.all(ended), timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,173 @@
+import { LineSplitter } from "./line-splitter.ts";
+
+/** Where lines go. The peer never learns what is behind it. */
+export interface LineSink {
+  /** Resolves when the line was handed to the operating system; rejects when it cannot be. */
+  write(line: string): Promise<void>;
+}
+
+export interface PeerHandlers {
+  /** A notification from the other side; params are unchecked. */
+  onNotification(method: string, params: unknown): void;
+  /** The other side broke the protocol: a line that is no JSON, no JSON-RPC, or longer than allowed. */
+  onViolation(violation: Violation): void;
+}
+
+export interface Violation {
+  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long";
+  /** Beginning of the offending line, for the log. */
+  readonly excerpt: string;
+}
+
+export interface RequestOptions {
+  /** Milliseconds until the request rejects; the other side is not told. */
+  readonly timeoutMs: number;
+}
+
+/** An error answered by the other side. */
+export class RpcError extends Error {
+  readonly code: number;
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(code: number, message: string, data: Readonly<Record<string, unknown>>) {
+    super(message);
+    this.name = "RpcError";
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** The request was never answered: time ran out, or the connection closed. */
+export class RpcLostError extends Error {
+  readonly kind: "timeout" | "closed";
+
+  constructor(kind: "timeout" | "closed", message: string) {
+    super(message);
+    this.name = "RpcLostError";
+    this.kind = kind;
+  }
+}
+
+/** The encoded request is over the line cap; nothing was written. */
+export class RpcTooLargeError extends Error {
+  readonly bytes: number;
+
+  constructor(bytes: number, limit: number) {
+    super(`The encoded request is ${bytes} bytes; the limit is ${limit}`);
+    this.name = "RpcTooLargeError";
+    this.bytes = bytes;
+  }
+}
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+const EXCERPT_LENGTH = 200;
+
+/** A JSON-RPC 2.0 client over lines. It knows no model and no process. */
+export class RpcPeer {
+  readonly #sink: LineSink;
+  readonly #handlers: PeerHandlers;
+  readonly #splitter: LineSplitter;
+  readonly #maxRequestBytes: number;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Ids that timed out: their late answer is no violation. */
+  readonly #abandoned = new Set<number>();
+  #nextId = 1;
+  #closed: Error | null = null;
+
+  constructor(sink: LineSink, handlers: PeerHandlers, limits: { maxLineBytes: number; maxRequestBytes: number }) {
+    this.#sink = sink;
+    this.#handlers = handlers;
+    this.#splitter = new LineSplitter(limits.maxLineBytes);
+    this.#maxRequestBytes = limits.maxRequestBytes;
+  }
+
+  /**
+   * @returns the unchecked result
+   * @throws RpcError, RpcLostError or RpcTooLargeError
+   */
+  request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
+    if (this.#closed !== null) return Promise.reject(this.#closed);
+    const id = this.#nextId++;
+    const line = `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
+    const bytes = Buffer.byteLength(line);
+    if (bytes > this.#maxRequestBytes) return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#abandoned.add(id);
+        settle(id, () => reject(new RpcLostError("timeout", `${method} was not answered within ${options.timeoutMs} ms`)));
+      }, options.timeoutMs);
+      const settle = (key: number, act: () => void) => {
+        clearTimeout(timer);
+        if (this.#waiting.delete(key)) act();
+      };
+      this.#waiting.set(id, {
+        resolve: (result) => settle(id, () => resolve(result)),
+        reject: (error) => settle(id, () => reject(error)),
+      });
+      this.#sink.write(line).catch((error: Error) => {
+        this.#waiting.get(id)?.reject(new RpcLostError("closed", `${method} could not be sent: ${error.message}`));
+      });
+    });
+  }
+
+  /** Bytes from the other side, in order. */
+  receive(chunk: Uint8Array): void {
+    if (this.#closed !== null) return;
+    const { lines, overflow } = this.#splitter.push(chunk);
+    for (const line of lines) this.#onLine(line);
+    if (overflow) this.#handlers.onViolation({ kind: "line-too-long", excerpt: "" });
+  }
+
+  /** The connection is gone: everything that waits is told so. Idempotent. */
+  close(reason: string): void {
+    if (this.#closed !== null) return;
+    this.#closed = new RpcLostError("closed", reason);
+    for (const waiting of [...this.#waiting.values()]) waiting.reject(this.#closed);
+  }
+
+  #onLine(line: string): void {
+    if (line.trim() === "") return;
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      this.#handlers.onViolation({ kind: "not-json", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      return;
+    }
+    if (!isRecord(message) || message.jsonrpc !== "2.0") {
+      this.#handlers.onViolation({ kind: "not-rpc", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      return;
+    }
+    if (typeof message.method === "string" && message.id === undefined) {
+      this.#handlers.onNotification(message.method, message.params);
+      return;
+    }
+    this.#onAnswer(message, line);
+  }
+
+  #onAnswer(message: Record<string, unknown>, line: string): void {
+    const waiting = typeof message.id === "number" ? this.#waiting.get(message.id) : undefined;
+    if (waiting === undefined) {
+      if (typeof message.id === "number" && this.#abandoned.delete(message.id)) return;
+      this.#handlers.onViolation({ kind: "unknown-id", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      return;
+    }
+    if (isRecord(message.error)) waiting.reject(toRpcError(message.error));
+    else if ("result" in message) waiting.resolve(message.result);
+    else waiting.reject(new RpcError(-32603, "The answer has neither result nor error", {}));
+  }
+}
+
+function toRpcError(error: Record<string, unknown>): RpcError {
+  const code = typeof error.code === "number" ? error.code : -32603;
+  const message = typeof error.message === "string" ? error.message : "unknown error";
+  return new RpcError(code, message, isRecord(error.data) ? error.data : {});
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

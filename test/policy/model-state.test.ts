@@ -1,0 +1,245 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  currentWorker,
+  type Decision,
+  type Effect,
+  type Failure,
+  type Model,
+  type ModelEvent,
+  NEW_MODEL,
+  transition,
+} from "../../supervisor/policy/model-state.ts";
+
+const at = (now: number) => ({ now, random: 0.5 });
+const failure = (kind: Failure["class"]): Failure => ({ class: kind, reason: { code: "worker_crashed", cause: kind, message: kind } });
+
+/** Feeds events one after the other; the last decision and all effects. */
+function run(events: readonly ModelEvent[], model: Model = NEW_MODEL, now = 0): { model: Model; effects: Effect[] } {
+  const effects: Effect[] = [];
+  for (const event of events) {
+    const decision = transition(model, event, at(now));
+    model = decision.model;
+    effects.push(...decision.effects);
+  }
+  return { model, effects };
+}
+
+const toLoading: ModelEvent[] = [{ kind: "load-asked", by: "operator" }, { kind: "permit-granted" }];
+const toRoutable: ModelEvent[] = [...toLoading, { kind: "loaded", worker: 1 }, { kind: "canary-passed", worker: 1 }];
+const kinds = (effects: readonly Effect[]) => effects.map((effect) => effect.kind);
+
+describe("a model's life", () => {
+  it("goes from unloaded to routable through permit, load and canary", () => {
+    const { model, effects } = run(toRoutable);
+    expect(model.state).toEqual({ kind: "routable", worker: 1 });
+    expect(kinds(effects)).toEqual(["ask-permit", "start-worker", "run-canary", "record", "return-permit", "wake-waiters"]);
+  });
+
+  it("restarts a routable model at once after its first crash, and with a growing delay after more", () => {
+    let { model } = run(toRoutable);
+    const delays: number[] = [];
+    for (let crash = 1; crash <= 9; crash++) {
+      const decision = transition(model, { kind: "exited", worker: model.lastWorker, failure: failure("crash") }, at(1000));
+      expect(decision.model.state.kind).toBe("admitted");
+      delays.push(decision.model.state.kind === "admitted" ? decision.model.state.notBefore - 1000 : Number.NaN);
+      model = run(
+        [{ kind: "retry-due" }, { kind: "permit-granted" }, { kind: "loaded", worker: model.lastWorker + 1 }, { kind: "canary-passed", worker: model.lastWorker + 1 }],
+        decision.model,
+        1_000_000,
+      ).model;
+      expect(model.state.kind).toBe("routable");
+    }
+    expect(delays).toEqual([0, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  });
+
+  it("answers a first explicit load that crashes instead of trying again", () => {
+    const { model, effects } = run([...toLoading, { kind: "exited", worker: 1, failure: failure("crash") }]);
+    expect(model.state).toEqual({ kind: "unloaded", reason: failure("crash").reason });
+    expect(model.failures).toBe(1);
+    expect(kinds(effects)).toContain("report-failure");
+  });
+
+  it("keeps trying a model that is loaded at start", () => {
+    const { model } = run([{ kind: "load-asked", by: "auto-load" }, { kind: "permit-granted" }, { kind: "exited", worker: 1, failure: failure("crash") }]);
+    expect(model.state.kind).toBe("admitted");
+  });
+
+  it("quarantines on a verdict and lets only the operator look again", () => {
+    const { model } = run([...toLoading, { kind: "failed", worker: 1, failure: failure("deterministic"), hung: false }, { kind: "exited", worker: 1, failure: failure("crash") }]);
+    expect(model.state.kind).toBe("quarantined");
+    expect(model.failures).toBe(0);
+    expect(run([{ kind: "load-asked", by: "request" }], model).effects).toEqual([]);
+    expect(kinds(run([{ kind: "load-asked", by: "operator" }], model).effects)).toEqual(["ask-permit"]);
+  });
+
+  it("counts nothing against a model whose environment is broken", () => {
+    const { model, effects } = run([{ kind: "load-asked", by: "auto-load" }, { kind: "permit-granted" }, { kind: "exited", worker: 1, failure: failure("environment") }]);
+    expect(model.state.kind).toBe("unloaded");
+    expect(model.failures).toBe(0);
+    expect(kinds(effects)).not.toContain("record");
+  });
+
+  it("drains before it unloads, and a death while draining is no failure", () => {
+    const draining = run([...toRoutable, { kind: "unload-asked" }]);
+    expect(draining.model.state).toEqual({ kind: "draining", worker: 1 });
+    const died = run([{ kind: "exited", worker: 1, failure: failure("crash") }], draining.model);
+    expect(died.model).toMatchObject({ state: { kind: "unloaded", reason: null }, failures: 0 });
+    const drained = run([{ kind: "drained", worker: 1 }], draining.model);
+    expect(drained.effects).toContainEqual({ kind: "end-worker", worker: 1, how: "orderly" });
+    expect(drained.model.leaving).toBe(1);
+  });
+
+  it("starts no second worker before the old one is gone", () => {
+    const unloading = run([...toLoading, { kind: "unload-asked" }, { kind: "load-asked", by: "operator" }]);
+    expect(unloading.model.state).toMatchObject({ kind: "admitted", permit: "none" });
+    const gone = run([{ kind: "exited", worker: 1, failure: failure("crash") }], unloading.model);
+    expect(gone.model.state).toMatchObject({ kind: "admitted", permit: "asked" });
+    expect(gone.model.failures).toBe(0);
+  });
+
+  it("ignores messages of a worker that is no longer the model's", () => {
+    const { model } = run(toRoutable);
+    for (const event of [
+      { kind: "exited", worker: 7, failure: failure("crash") },
+      { kind: "failed", worker: 7, failure: failure("crash"), hung: true },
+      { kind: "loaded", worker: 7 },
+      { kind: "canary-passed", worker: 7 },
+      { kind: "drained", worker: 7 },
+    ] satisfies ModelEvent[]) {
+      expect(transition(model, event, at(0))).toEqual({ model, effects: [] });
+    }
+  });
+
+  it("forgives one failure at a time for steady service, never for a load that went well", () => {
+    const { model } = run(toRoutable, { ...NEW_MODEL, failures: 2 });
+    expect(model.failures).toBe(2);
+    expect(run([{ kind: "steady", worker: 1 }], model).model.failures).toBe(1);
+  });
+});
+
+/** The host's side of the contract, recorded: which workers live, who holds the permit, what fires later. */
+class FakeHost {
+  model: Model = NEW_MODEL;
+  now = 0;
+  readonly alive = new Set<number>();
+  permits = 0;
+  readonly canaryPassed = new Set<number>();
+
+  apply(event: ModelEvent): Decision {
+    const decision = transition(this.model, event, { now: this.now, random: 0.3 });
+    this.model = decision.model;
+    for (const effect of decision.effects) {
+      if (effect.kind === "start-worker") this.alive.add(effect.worker);
+      if (effect.kind === "ask-permit") this.permits += 1;
+      if (effect.kind === "return-permit") this.permits -= 1;
+    }
+    return decision;
+  }
+
+  /** Turns a random number pair into an event that could really happen now, or a stale one. */
+  step(choice: number, which: number): void {
+    this.now += which * 500;
+    const worker = which % 5 === 0 ? 99 : this.model.lastWorker;
+    const failing = failure((["crash", "resource", "deterministic", "environment"] as const)[which % 4] ?? "crash");
+    const waiting = this.model.state.kind === "admitted" && this.model.state.permit === "asked";
+    switch (choice) {
+      case 0:
+        return void this.apply({ kind: "load-asked", by: (["operator", "auto-load", "request"] as const)[which % 3] ?? "request" });
+      case 1:
+        return void this.apply({ kind: "unload-asked" });
+      case 2:
+        return void (waiting && this.apply({ kind: "permit-granted" }));
+      case 3:
+        return void (this.alive.has(worker) && this.apply({ kind: "loaded", worker }));
+      case 4: {
+        if (this.model.state.kind === "canary") this.canaryPassed.add(this.model.state.worker);
+        return void this.apply({ kind: "canary-passed", worker: this.model.lastWorker });
+      }
+      case 5:
+        return void this.apply({ kind: "failed", worker, failure: failing, hung: which % 2 === 0 });
+      case 6: {
+        if (!this.alive.delete(worker)) return;
+        return void this.apply({ kind: "exited", worker, failure: failing });
+      }
+      case 7:
+        return void this.apply({ kind: "drained", worker });
+      case 8:
+        return void this.apply({ kind: "retry-due" });
+      case 9:
+        return void this.apply({ kind: "steady", worker });
+      default:
+        return void this.apply({ kind: "key-changed" });
+    }
+  }
+}
+
+describe("invariants over random event sequences", () => {
+  const steps = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.nat({ max: 20 })), { maxLength: 120 });
+
+  it("never has two live workers, and never routes to one whose canary did not pass or that is dead", () => {
+    fc.assert(
+      fc.property(steps, (choices) => {
+        const host = new FakeHost();
+        for (const [choice, which] of choices) {
+          host.step(choice, which);
+          expect(host.alive.size).toBeLessThanOrEqual(1);
+          const worker = currentWorker(host.model.state);
+          if (worker !== null) expect(host.alive.has(worker)).toBe(true);
+          if (host.model.state.kind === "routable") expect(host.canaryPassed.has(host.model.state.worker)).toBe(true);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("holds the load permit exactly while it waits for it, loads or canaries", () => {
+    fc.assert(
+      fc.property(steps, (choices) => {
+        const host = new FakeHost();
+        for (const [choice, which] of choices) {
+          host.step(choice, which);
+          const { state } = host.model;
+          const holds = (state.kind === "admitted" && state.permit === "asked") || state.kind === "loading" || state.kind === "canary";
+          expect(host.permits).toBe(holds ? 1 : 0);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("wakes the waiters whenever a settled state is reached", () => {
+    const settled = new Set(["routable", "quarantined", "unloaded"]);
+    fc.assert(
+      fc.property(steps, (choices) => {
+        const host = new FakeHost();
+        for (const [choice, which] of choices) {
+          const before = host.model;
+          const apply = host.apply.bind(host);
+          let woken = true;
+          host.apply = (event) => {
+            const decision = apply(event);
+            const arrived = settled.has(decision.model.state.kind) && before.state.kind !== decision.model.state.kind;
+            // A drained model settles when its worker is gone, which wakes in its turn.
+            if (arrived && decision.model.leaving === null) woken = kinds(decision.effects).includes("wake-waiters");
+            return decision;
+          };
+          host.step(choice, which);
+          host.apply = apply;
+          expect(woken).toBe(true);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("never counts what the operator did, and always comes to rest when events stop", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(0, 1, 2, 3, 4, 7, 8), { maxLength: 60 }), (choices) => {
+        const host = new FakeHost();
+        for (const choice of choices) host.step(choice, 1);
+        expect(host.model.failures).toBe(0);
+      }),
+    );
+  });
+});
