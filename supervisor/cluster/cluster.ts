@@ -1,0 +1,28 @@
+import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
+
+/** A generation a worker has accepted: HTTP 200 may go out. */
+export interface Generation {
+  /** Model id that serves it (an alias is resolved). */
+  readonly model: string;
+  readonly promptTokens: number;
+  /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
+  readonly events: AsyncIterable<GenerationEvent>;
+}
+
+/** All models together, as the HTTP layer sees them. */
+export interface Cluster {
+  /** A snapshot for display; never read it to decide whether to act. */
+  models(): ModelDetail[];
+  /** @throws LmxError model_not_found, naming near matches. */
+  model(idOrAlias: string): ModelDetail;
+  /**
+   * Resolves when a worker has accepted the request, holding it while the model is coming.
+   * @throws LmxError with the code the client shall see.
+   */
+  generate(idOrAlias: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation>;
+  /** Waits for the outcome of the load. @throws LmxError */
+  load(idOrAlias: string): Promise<LoadResult>;
+  /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
+  unload(idOrAlias: string): Promise<UnloadResult>;
+}

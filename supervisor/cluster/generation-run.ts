@@ -1,0 +1,165 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
+import type { GenerationRequest } from "../../shared/generation.ts";
+import type { RowEvent, StepRow } from "../../shared/worker-protocol.ts";
+import { decideRequestFate } from "../policy/request-fate.ts";
+import { RpcError, RpcLostError, RpcTooLargeError } from "../rpc/peer.ts";
+import type { Generation } from "./cluster.ts";
+import { EventQueue } from "./event-queue.ts";
+import type { ModelHost } from "./model-host.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+export interface RunOptions {
+  readonly host: ModelHost;
+  readonly request: GenerationRequest;
+  readonly signal: AbortSignal;
+  /** How long the request may be held for a model that is coming, milliseconds. */
+  readonly holdMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+interface Row {
+  readonly id: string;
+  readonly session: WorkerSession;
+  /** `lost` before acceptance: the rejected `generate` tells so, unless its acceptance was already on the way. */
+  stage: "sent" | "accepted" | "lost";
+}
+
+/** One request's whole life: held, accepted by a worker, read, and ended exactly once, whatever the worker does. */
+export class GenerationRun {
+  readonly #options: RunOptions;
+  readonly #queue = new EventQueue(() => this.#leave());
+  #begun = false;
+  #replayed = false;
+  /** The row that runs now. A replay gets a new id, so late tokens of the old row are dropped. */
+  #row: Row | null = null;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when a worker has accepted the request. @throws LmxError, or the signal's reason */
+  async start(): Promise<Generation> {
+    const { host, signal } = this.#options;
+    const onAbort = () => {
+      this.#queue.end();
+      this.#leave();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    const { promptTokens } = await this.#dispatchUntilAccepted();
+    signal.throwIfAborted();
+    return { model: host.id, promptTokens, events: this.#queue };
+  }
+
+  /** Sends the request to a ready worker; one that dies before it answers counts as not begun. */
+  async #dispatchUntilAccepted(): Promise<{ promptTokens: number }> {
+    for (;;) {
+      const { host, signal, request, holdMs, now } = this.#options;
+      const { session } = await host.ensureReady(now() + holdMs, signal);
+      const id = randomUUID();
+      const row: Row = { id, session, stage: "sent" };
+      this.#row = row;
+      try {
+        const accepted = await session.generate(id, request, {
+          onRow: (step) => this.#onRow(id, step),
+          onLost: () => this.#onLost(id),
+        });
+        if (row.stage === "lost") throw new RpcLostError("closed", "the worker exited");
+        row.stage = "accepted";
+        return { promptTokens: accepted.prompt_tokens };
+      } catch (error) {
+        this.#row = null;
+        // The exit event, which moves the model's state, may come a moment after the closed pipe.
+        if (error instanceof RpcLostError && error.kind === "closed") await session.exited;
+        if (!(error instanceof RpcLostError) || this.#fate() !== "replay") throw this.#translate(error);
+        this.#replayed = true;
+      }
+    }
+  }
+
+  #onRow(id: string, row: StepRow): void {
+    if (this.#row?.id !== id) return;
+    for (const event of row.events) this.#onEvent(event);
+  }
+
+  #onEvent(event: RowEvent): void {
+    if (event.type === "error") {
+      this.#row = null;
+      this.#queue.fail(wireError(event.code, event.message));
+      return;
+    }
+    this.#begun = true;
+    const kept = this.#queue.push(event);
+    if (event.type === "finish") {
+      this.#row = null;
+      this.#queue.end();
+    } else if (!kept) {
+      this.#leave();
+    }
+  }
+
+  #onLost(id: string): void {
+    if (this.#row?.id !== id) return;
+    if (this.#row.stage === "sent") {
+      this.#row.stage = "lost";
+      return;
+    }
+    this.#row = null;
+    const fate = this.#fate();
+    this.#options.log.info({ model: this.#options.host.id, fate, begun: this.#begun }, "request lost its worker");
+    switch (fate) {
+      case "drop":
+        this.#queue.end();
+        return;
+      case "fail":
+        this.#queue.fail(crashed(this.#options.host.id, this.#begun));
+        return;
+      case "replay":
+        this.#replayed = true;
+        this.#dispatchUntilAccepted().catch((error) => this.#queue.fail(toLmxError(this.#translate(error))));
+        return;
+      default:
+        fate satisfies never;
+    }
+  }
+
+  #fate() {
+    const { host, signal } = this.#options;
+    return decideRequestFate({
+      begun: this.#begun,
+      replayed: this.#replayed,
+      comingBack: host.isComing,
+      clientGone: signal.aborted || this.#queue.ended,
+    });
+  }
+
+  /** Nobody reads any more: the row leaves the worker before its next step. */
+  #leave(): void {
+    const row = this.#row;
+    this.#row = null;
+    row?.session.cancel(row.id);
+  }
+
+  #translate(error: unknown): unknown {
+    if (error instanceof RpcError) return wireError(error.data.code, error.message, error.data.param);
+    if (error instanceof RpcTooLargeError) return new LmxError("request_too_large", `${error.message}.`);
+    if (error instanceof RpcLostError) return crashed(this.#options.host.id, false);
+    return error;
+  }
+}
+
+function crashed(modelId: string, begun: boolean): LmxError {
+  const what = begun ? "in the middle of this answer" : "before it could answer";
+  return new LmxError("worker_crashed", `The worker of ${modelId} died ${what}; it is being restarted.`, {
+    retryAfterSeconds: 1,
+  });
+}
+
+/** An error a worker reported; a word that is not in the table is a bug of ours. */
+function wireError(word: unknown, message: string, param?: unknown): LmxError {
+  const code: ErrorCode = typeof word === "string" && Object.hasOwn(ERRORS, word) ? (word as ErrorCode) : "internal_error";
+  return new LmxError(code, message, typeof param === "string" ? { param } : {});
+}

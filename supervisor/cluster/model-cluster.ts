@@ -1,0 +1,122 @@
+import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import { LmxError } from "../../shared/errors.ts";
+import type { GenerationRequest } from "../../shared/generation.ts";
+import type { Catalogue } from "../models/catalogue.ts";
+import type { Cluster, Generation } from "./cluster.ts";
+import { GenerationRun } from "./generation-run.ts";
+import { type HostPorts, ModelHost } from "./model-host.ts";
+
+export interface ModelClusterOptions {
+  readonly catalogue: Catalogue;
+  readonly ports: HostPorts;
+  /** Ids or aliases loaded at start, in this order. */
+  readonly autoLoad: readonly string[];
+  /** How long a request may be held for a model that is coming, milliseconds. */
+  readonly holdMs: number;
+}
+
+/** One host per model of the catalogue, made when the model is first seen. */
+export class ModelCluster implements Cluster {
+  readonly #options: ModelClusterOptions;
+  readonly #hosts = new Map<string, ModelHost>();
+  /** Aborted when the service stops: whoever waits for a load is told. */
+  readonly #stopping = new AbortController();
+
+  constructor(options: ModelClusterOptions) {
+    this.#options = options;
+    this.#syncHosts();
+  }
+
+  get requestsInFlight(): number {
+    let sum = 0;
+    for (const host of this.#hosts.values()) sum += host.inFlight;
+    return sum;
+  }
+
+  models(): ModelDetail[] {
+    return [...this.#hosts.values()].map((host) => host.detail());
+  }
+
+  model(idOrAlias: string): ModelDetail {
+    const host = this.#find(idOrAlias);
+    if (host === null) throw this.#notFound(idOrAlias);
+    return host.detail();
+  }
+
+  /** Asks for every model of the `auto_load` list; an unknown one is reported and the others go on. */
+  startAutoLoad(): string[] {
+    const unknown: string[] = [];
+    for (const id of this.#options.autoLoad) {
+      const host = this.#find(id);
+      if (host === null) unknown.push(id);
+      else host.startAutomatically();
+    }
+    return unknown;
+  }
+
+  async generate(idOrAlias: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation> {
+    const { ports, holdMs } = this.#options;
+    const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
+    return await new GenerationRun({ host, request, signal, holdMs, now: ports.now, log: ports.log }).start();
+  }
+
+  async load(idOrAlias: string): Promise<LoadResult> {
+    // Operators load what they have just put on disk, or repaired: look again first.
+    const host = await this.#findOnDisk(idOrAlias);
+    return await host.load(this.#stopping.signal);
+  }
+
+  async unload(idOrAlias: string): Promise<UnloadResult> {
+    const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
+    return await host.unload(this.#stopping.signal);
+  }
+
+  /** Reads the model directories again and tells the hosts whose files changed. */
+  async refresh(): Promise<void> {
+    await this.#options.catalogue.refresh();
+    this.#syncHosts();
+  }
+
+  /** Drains and ends every worker. Resolves when no worker process is left. */
+  async stop(): Promise<void> {
+    const hosts = [...this.#hosts.values()];
+    await Promise.all(hosts.map((host) => host.unload(new AbortController().signal)));
+    this.#stopping.abort(new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 }));
+  }
+
+  /** Kills every worker; for a stop that cannot wait. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.abandon()));
+  }
+
+  #find(idOrAlias: string): ModelHost | null {
+    const entry = this.#options.catalogue.resolve(idOrAlias);
+    return entry === undefined ? null : (this.#hosts.get(entry.id) ?? null);
+  }
+
+  async #findOnDisk(idOrAlias: string): Promise<ModelHost> {
+    await this.refresh();
+    const host = this.#find(idOrAlias);
+    if (host === null) throw this.#notFound(idOrAlias);
+    return host;
+  }
+
+  #notFound(idOrAlias: string): LmxError {
+    const near = this.#options.catalogue.nearest(idOrAlias);
+    const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : " List the models with: lmx ps";
+    return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}`, { param: "model" });
+  }
+
+  #syncHosts(): void {
+    const entries = this.#options.catalogue.list();
+    for (const entry of entries) {
+      const host = this.#hosts.get(entry.id);
+      if (host === undefined) this.#hosts.set(entry.id, new ModelHost(entry, this.#options.ports));
+      else host.refresh(entry);
+    }
+    const known = new Set(entries.map((entry) => entry.id));
+    for (const [id, host] of this.#hosts) {
+      if (!known.has(id) && host.isIdle) this.#hosts.delete(id);
+    }
+  }
+}

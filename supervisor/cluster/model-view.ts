@@ -1,0 +1,41 @@
+import type { Readiness, ReadinessDetail, ReadinessReason, ReadinessState } from "../../shared/readiness.ts";
+import type { Model } from "../policy/model-state.ts";
+
+/**
+ * The public words for a model's inner state.
+ *
+ * @param since when the state began
+ * @param toDate turns a reading of the monotonic clock into a date
+ */
+export function readinessOf(model: Model, since: Date, toDate: (monotonicMs: number) => Date): Readiness {
+  return {
+    state: publicState(model),
+    detail: publicDetail(model),
+    since: since.toISOString(),
+    reason: publicReason(model),
+    failures: model.failures,
+    next_attempt_at:
+      model.state.kind === "admitted" && model.state.reason !== null ? toDate(model.state.notBefore).toISOString() : null,
+    quarantine: model.state.kind === "quarantined" ? { level: 0, until: null, dossier_id: null } : null,
+  };
+}
+
+function publicState({ state }: Model): ReadinessState {
+  switch (state.kind) {
+    case "canary":
+      return "canary_pending";
+    case "draining":
+      return "routable";
+    default:
+      return state.kind;
+  }
+}
+
+function publicDetail({ state }: Model): ReadinessDetail | null {
+  if (state.kind === "draining") return "draining";
+  return state.kind === "admitted" && state.reason !== null ? "backoff" : null;
+}
+
+function publicReason({ state }: Model): ReadinessReason | null {
+  return "reason" in state ? state.reason : null;
+}

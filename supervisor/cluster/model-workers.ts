@@ -1,0 +1,178 @@
+import type { Logger } from "pino";
+import type { ModelSettings, Timeouts } from "../../shared/config.ts";
+import type { MethodResult } from "../../shared/worker-protocol.ts";
+import type { CatalogueEntry } from "../models/catalogue.ts";
+import { classifyExit, type WorkerPhase } from "../policy/failure.ts";
+import type { ModelEvent, WorkerNumber } from "../policy/model-state.ts";
+import type { WorkerExit } from "../process/worker-process.ts";
+import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+export interface WorkerPorts {
+  /** Starts a worker process; may wait for the Python runtime. */
+  launch(modelId: string): Promise<WorkerSession>;
+  settings(modelId: string): ModelSettings;
+  readonly timeouts: Timeouts;
+  readonly log: Logger;
+}
+
+/** What the newest load and canary of a model showed. */
+export interface LoadEvidence {
+  readonly versions: MethodResult<"initialize">["versions"];
+  readonly loaded: MethodResult<"load">;
+  readonly canary: MethodResult<"canary"> | null;
+  readonly warning: string | null;
+}
+
+interface Slot {
+  readonly session: WorkerSession;
+  readonly entry: CatalogueEntry;
+  phase: WorkerPhase;
+  canary: MethodResult<"canary"> | null;
+  warning: string | null;
+}
+
+/** A model that has served this long without a failure is forgiven one. Milliseconds. */
+const FORGIVE_AFTER_MS = 600_000;
+
+/** The worker processes of one model: performs what the state machine asks for and reports what happened as events. */
+export class ModelWorkers {
+  readonly #ports: WorkerPorts;
+  readonly #report: (event: ModelEvent) => void;
+  readonly #slots = new Map<WorkerNumber, Slot>();
+  /** Asked to end before their process existed. */
+  readonly #endedEarly = new Set<WorkerNumber>();
+  #evidence: LoadEvidence | null = null;
+
+  constructor(ports: WorkerPorts, report: (event: ModelEvent) => void) {
+    this.#ports = ports;
+    this.#report = report;
+  }
+
+  session(worker: WorkerNumber): WorkerSession | null {
+    return this.#slots.get(worker)?.session ?? null;
+  }
+
+  get inFlight(): number {
+    let sum = 0;
+    for (const slot of this.#slots.values()) sum += slot.session.inFlight;
+    return sum;
+  }
+
+  evidence(): LoadEvidence | null {
+    return this.#evidence;
+  }
+
+  /** Spawns and loads; reports `loaded`, `failed` or `exited`. */
+  async start(worker: WorkerNumber, entry: CatalogueEntry): Promise<void> {
+    const slot = await this.#launch(worker, entry);
+    if (slot === null) return;
+    slot.phase = "starting";
+    const target = { modelId: entry.id, path: entry.path, settings: this.#ports.settings(entry.id) };
+    const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, () => {
+      slot.phase = "loading";
+    });
+    this.#afterPhase(worker, outcome, (loaded) => {
+      slot.phase = "canary";
+      const versions = slot.session.initialized?.versions;
+      if (versions !== undefined) this.#evidence = { versions, loaded, canary: null, warning: null };
+      this.#report({ kind: "loaded", worker });
+    });
+  }
+
+  /** Reports `canary-passed`, `failed` or `exited`. */
+  async runCanary(worker: WorkerNumber): Promise<void> {
+    const slot = this.#slots.get(worker);
+    if (slot === undefined) return;
+    const outcome = await runCanary(slot.session, this.#ports.settings(slot.entry.id), this.#ports.timeouts);
+    this.#afterPhase(worker, outcome, ({ evidence, verdict }) => {
+      slot.phase = "serving";
+      const warning = verdict.kind === "pass" ? verdict.warning : null;
+      if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
+      this.#report({ kind: "canary-passed", worker });
+      this.#armForgiveness(worker);
+    });
+  }
+
+  /** Waits for the running requests, at most the drain time; reports `drained`. */
+  async drain(worker: WorkerNumber): Promise<void> {
+    const slot = this.#slots.get(worker);
+    if (slot === undefined) return;
+    await slot.session.idle(this.#ports.timeouts.drain_seconds * 1000);
+    this.#report({ kind: "drained", worker });
+  }
+
+  end(worker: WorkerNumber, how: "orderly" | "kill"): void {
+    const slot = this.#slots.get(worker);
+    if (slot === undefined) {
+      this.#endedEarly.add(worker);
+      return;
+    }
+    void slot.session.stop(how === "kill" ? "hung" : "orderly", `ended by the supervisor (${how})`);
+  }
+
+  /** Ends every process without asking; resolves when they are gone. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map((slot) => slot.session.kill("hurried stop")));
+  }
+
+  async #launch(worker: WorkerNumber, entry: CatalogueEntry): Promise<Slot | null> {
+    let session: WorkerSession;
+    try {
+      session = await this.#ports.launch(entry.id);
+    } catch (error) {
+      const exit = { code: null, signal: null, stderrTail: "", intent: null, spawnError: error as NodeJS.ErrnoException };
+      this.#report({ kind: "exited", worker, failure: classifyExit(exitFacts("starting", exit, null)) });
+      return null;
+    }
+    const slot: Slot = { session, entry, phase: "starting", canary: null, warning: null };
+    this.#slots.set(worker, slot);
+    void session.exited.then((exit) => this.#onExit(worker, slot, exit));
+    if (this.#endedEarly.delete(worker)) this.end(worker, "kill");
+    return slot;
+  }
+
+  #onExit(worker: WorkerNumber, slot: Slot, exit: WorkerExit): void {
+    const { code, signal, intent } = exit;
+    this.#ports.log.info({ model: slot.entry.id, pid: slot.session.pid, code, signal, intent, phase: slot.phase }, "worker exited");
+    this.#slots.delete(worker);
+    // The state moves first, so that a lost request is judged by where the model is going.
+    this.#report({ kind: "exited", worker, failure: classifyExit(exitFacts(slot.phase, exit, slot.session.fatal)) });
+    slot.session.loseAll();
+  }
+
+  #afterPhase<T>(worker: WorkerNumber, outcome: PhaseOutcome<T>, done: (result: T) => void): void {
+    switch (outcome.kind) {
+      case "done":
+        done(outcome.result);
+        return;
+      case "failed":
+        this.#report({ kind: "failed", worker, failure: outcome.failure, hung: outcome.hung });
+        return;
+      case "gone":
+        return;
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  #armForgiveness(worker: WorkerNumber): void {
+    const timer = setInterval(() => {
+      const slot = this.#slots.get(worker);
+      if (slot === undefined) clearInterval(timer);
+      else if (slot.session.takeFinished() > 0) this.#report({ kind: "steady", worker });
+    }, FORGIVE_AFTER_MS);
+    timer.unref();
+  }
+}
+
+function exitFacts(phase: WorkerPhase, exit: WorkerExit, fatal: WorkerSession["fatal"]) {
+  return {
+    phase,
+    code: exit.code,
+    signal: exit.signal,
+    spawnError: exit.spawnError?.message ?? null,
+    fatal,
+    stderrTail: exit.stderrTail,
+  };
+}

@@ -1,0 +1,185 @@
+import type { GenerationRequest } from "../../shared/generation.ts";
+import {
+  type Fatal,
+  fatalSchema,
+  type LoadProgress,
+  loadProgressSchema,
+  type MethodParams,
+  type MethodResult,
+  PROTOCOL_VERSION,
+  type Step,
+  type StepRow,
+  stepRowSchema,
+  type WorkerMethod,
+} from "../../shared/worker-protocol.ts";
+import type { WorkerExit } from "../process/worker-process.ts";
+
+/** The process behind a session; WorkerProcess is the real one. */
+export interface WorkerConnection {
+  readonly pid: number | undefined;
+  readonly exited: Promise<WorkerExit>;
+  request<M extends WorkerMethod>(method: M, params: MethodParams<M>, timeoutMs: number): Promise<MethodResult<M>>;
+  stop(how: "orderly" | "hung", reason: string): Promise<void>;
+  kill(reason: string): void;
+}
+
+/** Who hears about one running generation. */
+export interface RowListener {
+  onRow(row: StepRow): void;
+  /** The worker is gone; nothing more will come. */
+  onLost(): void;
+}
+
+/** A worker must take a request over within this time. Tokenising a 32 MiB prompt is the slowest honest case. */
+const ACCEPT_TIMEOUT_MS = 120_000;
+const CANCEL_TIMEOUT_MS = 30_000;
+
+/** One worker in the words of the model's life: initialize, load, canary, generate. Rows are handed to their listeners. */
+export class WorkerSession {
+  readonly #connection: WorkerConnection;
+  readonly #rows = new Map<string, RowListener>();
+  readonly startedAt = new Date();
+  #finished = 0;
+  #onIdle: () => void = () => {};
+  /** Set when the worker said that its engine cannot be trusted any more. */
+  fatal: Fatal | null = null;
+  initialized: MethodResult<"initialize"> | null = null;
+  loaded: MethodResult<"load"> | null = null;
+  onProgress: (progress: LoadProgress) => void = () => {};
+  /** Notifications that had the wrong shape or named no running request. */
+  droppedNotifications = 0;
+
+  constructor(connect: (onNotification: (method: string, params: unknown) => void) => WorkerConnection) {
+    this.#connection = connect((method, params) => this.#onNotification(method, params));
+  }
+
+  get pid(): number | null {
+    return this.#connection.pid ?? null;
+  }
+
+  get exited(): Promise<WorkerExit> {
+    return this.#connection.exited;
+  }
+
+  get inFlight(): number {
+    return this.#rows.size;
+  }
+
+  async initialize(timeoutMs: number): Promise<MethodResult<"initialize">> {
+    const result = await this.#connection.request("initialize", { protocol_version: PROTOCOL_VERSION }, timeoutMs);
+    this.initialized = result;
+    return result;
+  }
+
+  async load(params: MethodParams<"load">, timeoutMs: number): Promise<MethodResult<"load">> {
+    const result = await this.#connection.request("load", params, timeoutMs);
+    this.loaded = result;
+    return result;
+  }
+
+  canary(params: MethodParams<"canary">, timeoutMs: number): Promise<MethodResult<"canary">> {
+    return this.#connection.request("canary", params, timeoutMs);
+  }
+
+  /** Resolves when the worker has accepted the request; rows go to the listener from then on, possibly before. */
+  async generate(requestId: string, request: GenerationRequest, listener: RowListener): Promise<MethodResult<"generate">> {
+    this.#rows.set(requestId, listener);
+    try {
+      return await this.#connection.request("generate", { request_id: requestId, request }, ACCEPT_TIMEOUT_MS);
+    } catch (error) {
+      this.#drop(requestId);
+      throw error;
+    }
+  }
+
+  /** The row leaves before the worker's next step; late tokens are dropped by request id. A missing answer harms nobody. */
+  cancel(requestId: string): void {
+    this.#drop(requestId);
+    this.#connection.request("cancel", { request_id: requestId }, CANCEL_TIMEOUT_MS).catch(() => {});
+  }
+
+  /** Everything in flight is told that the worker is gone. */
+  loseAll(): void {
+    const listeners = [...this.#rows.values()];
+    this.#rows.clear();
+    this.#onIdle();
+    for (const listener of listeners) listener.onLost();
+  }
+
+  stop(how: "orderly" | "hung", reason: string): Promise<void> {
+    return this.#connection.stop(how, reason);
+  }
+
+  /** SIGKILL at once; resolves when the process is gone. */
+  async kill(reason: string): Promise<void> {
+    this.#connection.kill(reason);
+    await this.exited;
+  }
+
+  /** Resolves when nothing runs any more, the worker is gone, or the time is up. */
+  async idle(timeoutMs: number): Promise<void> {
+    if (this.#rows.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+        timer = setTimeout(resolve, timeoutMs);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Requests finished since the last call. */
+  takeFinished(): number {
+    const finished = this.#finished;
+    this.#finished = 0;
+    return finished;
+  }
+
+  #drop(requestId: string): void {
+    this.#rows.delete(requestId);
+    if (this.#rows.size === 0) this.#onIdle();
+  }
+
+  #onNotification(method: string, params: unknown): void {
+    switch (method) {
+      case "step":
+        this.#onStep(params);
+        return;
+      case "load_progress": {
+        const progress = loadProgressSchema.safeParse(params);
+        if (progress.success) this.onProgress(progress.data);
+        else this.droppedNotifications += 1;
+        return;
+      }
+      case "fatal": {
+        const fatal = fatalSchema.safeParse(params);
+        this.fatal = fatal.success ? fatal.data : { cause: "unknown", message: "unreadable fatal report" };
+        return;
+      }
+      default:
+        this.droppedNotifications += 1;
+    }
+  }
+
+  #onStep(params: unknown): void {
+    const rows = (params as Partial<Step> | undefined)?.rows;
+    if (!Array.isArray(rows)) {
+      this.droppedNotifications += 1;
+      return;
+    }
+    for (const candidate of rows) {
+      const row = stepRowSchema.safeParse(candidate);
+      const listener = row.success ? this.#rows.get(row.data.request_id) : undefined;
+      if (!row.success || listener === undefined) {
+        this.droppedNotifications += 1;
+        continue;
+      }
+      const last = row.data.events.at(-1)?.type;
+      listener.onRow(row.data);
+      if (last === "finish") this.#finished += 1;
+      if (last === "finish" || last === "error") this.#drop(row.data.request_id);
+    }
+  }
+}

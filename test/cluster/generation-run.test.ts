@@ -1,0 +1,133 @@
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import type { GenerationEvent } from "../../shared/generation.ts";
+import { GenerationRun } from "../../supervisor/cluster/generation-run.ts";
+import { hostWithFakes } from "../support/fake-cluster-parts.ts";
+import { FINISH, REQUEST, settled } from "../support/fake-worker.ts";
+
+const text = (value: string) => ({ type: "text", text: value }) as const;
+
+async function ready(options: Parameters<typeof hostWithFakes>[0] = {}) {
+  const parts = hostWithFakes(options);
+  await parts.host.load(new AbortController().signal);
+  const abort = new AbortController();
+  const run = new GenerationRun({ host: parts.host, request: REQUEST, signal: abort.signal, holdMs: 30_000, now: () => performance.now(), log: pino({ level: "silent" }) });
+  return { ...parts, abort, run };
+}
+
+/** Events until the end; an error comes last, as its code. */
+async function collect(events: AsyncIterable<GenerationEvent>): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  try {
+    for await (const event of events) seen.push(event.type === "text" ? event.text : event.type);
+  } catch (error) {
+    seen.push((error as { code: string }).code);
+  }
+  return seen;
+}
+
+describe("a request's life", () => {
+  it("gives the worker's events in order and ends after finish", async () => {
+    const { run, workers } = await ready();
+    const { events, promptTokens } = await run.start();
+    workers[0]?.row([text("a")]);
+    workers[0]?.row([text("b"), FINISH]);
+    expect([promptTokens, await collect(events)]).toEqual([3, ["a", "b", "finish"]]);
+  });
+
+  it("is sent again, under another id, when the worker dies before anything was sent", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    workers[0]?.die({ signal: "SIGSEGV" });
+    await settled();
+    expect(workers[1]?.requestIds).toHaveLength(1);
+    expect(workers[1]?.requestIds[0]).not.toBe(workers[0]?.requestIds[0]);
+    workers[0]?.row([text("late")]);
+    workers[1]?.row([text("again"), FINISH]);
+    expect(await collect(events)).toEqual(["again", "finish"]);
+  });
+
+  it("is sent again when the worker dies before it has accepted it", async () => {
+    const { run, workers } = await ready({ manual: ["generate"] });
+    const started = run.start();
+    await settled();
+    workers[0]?.die({ signal: "SIGKILL" });
+    await settled();
+    workers[1]?.asked.find(({ method }) => method === "generate")?.answer({ prompt_tokens: 3, max_tokens: 10, seed: 1 });
+    const { events } = await started;
+    workers[1]?.row([FINISH]);
+    expect(await collect(events)).toEqual(["finish"]);
+  });
+
+  it("is sent again only once", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    workers[0]?.die({ code: 0 });
+    await settled();
+    workers[1]?.die({ code: 0 });
+    expect(await collect(events)).toEqual(["worker_crashed"]);
+  });
+
+  it("ends with one error when the answer had begun", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    workers[0]?.row([text("begun")]);
+    workers[0]?.die({ signal: "SIGABRT" });
+    expect(await collect(events)).toEqual(["begun", "worker_crashed"]);
+    expect(workers[1]?.requestIds ?? []).toEqual([]);
+  });
+
+  it("carries the worker's own error to the client", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    workers[0]?.row([{ type: "error", code: "context_length_exceeded", message: "too long" }]);
+    expect(await collect(events)).toEqual(["context_length_exceeded"]);
+  });
+
+  it("translates a refusal, and a word it does not know into an internal error", async () => {
+    for (const [word, code] of [["context_length_exceeded", "context_length_exceeded"], ["gibberish", "internal_error"]] as const) {
+      const { run, workers } = await ready({ manual: ["generate"] });
+      const started = run.start();
+      await settled();
+      workers[0]?.asked.find(({ method }) => method === "generate")?.refuse(word, "no");
+      await expect(started).rejects.toMatchObject({ code });
+    }
+  });
+
+  it("cancels its row when the signal aborts, when the reader leaves, and drops what comes later", async () => {
+    for (const leave of ["abort", "return"] as const) {
+      const { run, workers, abort } = await ready();
+      const { events } = await run.start();
+      workers[0]?.row([text("a")]);
+      const reader = events[Symbol.asyncIterator]();
+      expect(await reader.next()).toMatchObject({ value: text("a") });
+      if (leave === "abort") abort.abort();
+      else await reader.return?.();
+      workers[0]?.row([text("late")]);
+      expect(await reader.next()).toMatchObject({ done: true });
+      expect(workers[0]?.asked.at(-1)).toMatchObject({ method: "cancel", params: { request_id: workers[0]?.requestIds[0] } });
+      expect(workers[0]?.session.inFlight).toBe(0);
+    }
+  });
+
+  it("gives up a reader that falls more than 1 MiB behind, and only that one", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    for (let index = 0; index < 20; index++) workers[0]?.row([text("x".repeat(100_000))]);
+    expect((await collect(events)).at(-1)).toBe("rate_limit_exceeded");
+    expect(workers[0]?.asked.at(-1)).toMatchObject({ method: "cancel" });
+    expect(workers[0]?.stops).toEqual([]);
+  });
+
+  it("leaves a held request when its client goes", async () => {
+    const { host, workers } = hostWithFakes({ manual: ["load"] });
+    host.startAutomatically();
+    await settled();
+    const abort = new AbortController();
+    const run = new GenerationRun({ host, request: REQUEST, signal: abort.signal, holdMs: 30_000, now: () => performance.now(), log: pino({ level: "silent" }) });
+    const started = run.start();
+    abort.abort(new Error("gone"));
+    await expect(started).rejects.toThrow("gone");
+    expect(workers[0]?.requestIds).toEqual([]);
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
+import { SOUND_CANARY, settled } from "../support/fake-worker.ts";
+
+const never = new AbortController().signal;
+const soon = () => performance.now() + 30_000;
+
+describe("ensureReady", () => {
+  it("refuses a model nobody loads, naming the command, and does not spawn", async () => {
+    const { host, workers } = hostWithFakes();
+    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({ code: "model_not_ready", retryable: false, message: expect.stringContaining("lmx load m") });
+    expect(workers).toEqual([]);
+  });
+
+  it("starts a model that requests may start, and holds everybody for the one load", async () => {
+    const { host, workers } = hostWithFakes({ mayStart: true });
+    const ready = await Promise.all(Array.from({ length: 20 }, () => host.ensureReady(soon(), never)));
+    expect(workers).toHaveLength(1);
+    expect(new Set(ready.map(({ session }) => session.pid))).toEqual(new Set([1000]));
+  });
+
+  it("never gives out a worker before its canary passed", async () => {
+    const { host, workers } = hostWithFakes({ manual: ["canary"] });
+    host.startAutomatically();
+    await settled();
+    expect(host.readiness().state).toBe("canary_pending");
+    let given = false;
+    const ready = host.ensureReady(soon(), never).then(() => (given = true));
+    await settled();
+    expect(given).toBe(false);
+    workers[0]?.asked.find(({ method }) => method === "canary")?.answer(SOUND_CANARY);
+    await ready;
+    expect(host.readiness().state).toBe("routable");
+  });
+
+  it("lets a held request go with a retry hint when its time is up", async () => {
+    const { host } = hostWithFakes({ manual: ["load"] });
+    host.startAutomatically();
+    await expect(host.ensureReady(performance.now() + 5, never)).rejects.toMatchObject({ code: "model_not_ready", retryable: true, retryAfterSeconds: 5 });
+  });
+});
+
+describe("load", () => {
+  it("answers with what the load showed", async () => {
+    const { host, outcomes } = hostWithFakes();
+    expect(await host.load(never)).toMatchObject({ model_id: "m", readiness: { state: "routable" }, load_seconds: 0.5, memory_bytes: 1, checks: [{ name: "canary", status: "pass" }] });
+    expect(outcomes).toEqual(["pass"]);
+  });
+
+  it.each([
+    ["a canary of zeros", "canary", "token_zero"],
+    ["a canary with NaN in its logits", "canary", "non_finite_logits"],
+    ["a load that raises", "load", "load_error"],
+  ] as const)("fails on %s, ends the worker and records it", async (_name, method, cause) => {
+    const { host, workers, outcomes } = hostWithFakes({ manual: [method] });
+    const load = host.load(never);
+    load.catch(() => {});
+    await settled();
+    const asked = workers[0]?.asked.find((request) => request.method === method);
+    if (cause === "token_zero") asked?.answer({ ...SOUND_CANARY, token_ids: [0, 0] });
+    else if (cause === "non_finite_logits") asked?.answer({ ...SOUND_CANARY, non_finite_steps: 1 });
+    else asked?.refuse("internal_error", "ValueError: nobody knows");
+    const code = method === "canary" ? "model_canary_failed" : "model_loader_crashed";
+    await expect(load).rejects.toMatchObject({ code });
+    expect(workers[0]?.stops).toHaveLength(1);
+    expect(outcomes).toEqual([`fail ${cause}`]);
+    expect(host.readiness()).toMatchObject({ state: "unloaded", failures: 1, reason: { code } });
+  });
+
+  it("answers a verdict on the files, keeps it, and looks again when the files change", async () => {
+    const { host, workers } = hostWithFakes({ manual: ["load"] });
+    const load = host.load(never);
+    load.catch(() => {});
+    await settled();
+    workers[0]?.asked.find(({ method }) => method === "load")?.refuse("model_incomplete", "Missing 3 parameters");
+    await expect(load).rejects.toMatchObject({ code: "model_incomplete" });
+    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({ code: "model_incomplete", message: expect.stringContaining("Missing 3 parameters") });
+    host.refresh({ ...ENTRY, digest: "d2" });
+    expect(host.readiness()).toMatchObject({ state: "unloaded", reason: null });
+  });
+
+  it("answers when the worker dies in it", async () => {
+    const { host, workers } = hostWithFakes({ manual: ["load"] });
+    const load = host.load(never);
+    load.catch(() => {});
+    await settled();
+    workers[0]?.die({ signal: "SIGABRT" });
+    await expect(load).rejects.toMatchObject({ code: "model_loader_crashed", details: { cause: "sigabrt" } });
+  });
+
+  it("answers when somebody unloads in the middle of it", async () => {
+    const { host } = hostWithFakes({ manual: ["load"] });
+    const load = host.load(never);
+    load.catch(() => {});
+    await settled();
+    await host.unload(never);
+    await expect(load).rejects.toMatchObject({ code: "model_not_ready" });
+  });
+});
+
+describe("a routable model whose worker dies", () => {
+  it("comes back by itself, and its failure is counted", async () => {
+    const { host, workers } = hostWithFakes();
+    await host.load(never);
+    workers[0]?.die({ code: 0 });
+    await settled();
+    const { session } = await host.ensureReady(soon(), never);
+    expect(session.pid).toBe(1001);
+    expect(host.readiness()).toMatchObject({ state: "routable", failures: 1 });
+  });
+
+  it("does not count what we ended ourselves", async () => {
+    const { host, workers } = hostWithFakes();
+    await host.load(never);
+    expect(await host.unload(never)).toMatchObject({ readiness: { state: "unloaded", failures: 0, reason: null } });
+    expect(workers[0]?.stops).toEqual(["orderly"]);
+  });
+});
