@@ -12,12 +12,25 @@ export const timeoutsSchema = z.strictObject({
   load_cap_seconds: seconds(600).describe("no load may take longer, progress or not"),
   canary_seconds: seconds(60).describe("the canary must answer within this time"),
   hold_seconds: seconds(30, 600).describe("how long a request is held for a model that is coming"),
-  drain_seconds: seconds(30, 600).describe("how long running requests may go on when the service or a model is asked to stop"),
+  drain_seconds: seconds(30, 600).describe(
+    "how long running requests may go on when the service or a model is asked to stop",
+  ),
 });
 
 export const modelSettingsSchema = z.strictObject({
-  context_tokens: z.number().int().min(1).optional().describe("largest context served; default: what the model's config says"),
-  max_concurrency: z.number().int().min(1).max(256).default(32).describe("rows decoded together; more requests wait in the worker"),
+  context_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("largest context served; default: what the model's config says"),
+  max_concurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .default(32)
+    .describe("rows decoded together; more requests wait in the worker"),
   canary: z
     .strictObject({ prompt: z.string().min(1), expect: z.string().min(1) })
     .optional()
@@ -25,9 +38,16 @@ export const modelSettingsSchema = z.strictObject({
 });
 
 export const configSchema = z.strictObject({
-  host: z.string().min(1).default("127.0.0.1").describe("address to listen on; anything but loopback needs a key"),
+  host: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe("address to listen on; anything but loopback needs a key"),
   port: z.number().int().min(0).max(65_535).default(1234).describe("port to listen on; 0 picks a free one"),
-  api_keys: z.array(z.string().min(8)).default([]).describe("keys for inference, sent as `Authorization: Bearer` or `X-API-Key`"),
+  api_keys: z
+    .array(z.string().min(8))
+    .default([])
+    .describe("keys for inference, sent as `Authorization: Bearer` or `X-API-Key`"),
   admin_keys: z.array(z.string().min(8)).default([]).describe("keys for `/admin`, sent as `X-Admin-Key`"),
   allowed_origins: z.array(z.string()).default([]).describe("browser origins allowed to call `/v1` (CORS)"),
   model_roots: z.array(z.string()).default([]).describe("more directories with `<org>/<name>` model folders"),
@@ -37,9 +57,18 @@ export const configSchema = z.strictObject({
   load_on_request: z
     .enum(["proven", "always", "never"])
     .default("proven")
-    .describe("may a request start a model that nobody loaded: only one proven on this runtime, any, or none"),
+    .describe(
+      "may a request start a model that nobody loaded: only one proven on this runtime, any, or none",
+    ),
+  preload_openblas: z
+    .boolean()
+    .default(true)
+    .describe("Linux: preload the system's OpenBLAS into workers when there is one"),
   timeouts: timeoutsSchema.prefault({}).describe("time limits in seconds"),
-  log_level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info").describe("lowest level that is logged"),
+  log_level: z
+    .enum(["trace", "debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("lowest level that is logged"),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -19,36 +19,133 @@ export interface ErrorRow {
   readonly when: string;
 }
 
-const invalid = { openaiType: "invalid_request_error", anthropicType: "invalid_request_error", retryable: false };
+const invalid = {
+  openaiType: "invalid_request_error",
+  anthropicType: "invalid_request_error",
+  retryable: false,
+};
 const unavailable = { openaiType: "server_error", anthropicType: "overloaded_error" };
 
 export const ERRORS = {
-  model_unsupported_arch: { ...invalid, status: 422, when: "the installed mlx_lm has no such architecture, or the model needs custom code" },
-  model_unsupported_backend: { ...invalid, status: 422, when: "the runtime signature is blocked, or the weights need another backend or quantisation" },
-  model_incomplete: { ...invalid, status: 400, adminStatus: 409, when: "files are missing or damaged; the message names them" },
-  model_not_ready: { ...invalid, status: 409, retryable: true, when: "the model is loading or not loaded; retry only while it is coming" },
+  model_unsupported_arch: {
+    ...invalid,
+    status: 422,
+    when: "the installed mlx_lm has no such architecture, or the model needs custom code",
+  },
+  model_unsupported_backend: {
+    ...invalid,
+    status: 422,
+    when: "the runtime signature is blocked, or the weights need another backend or quantisation",
+  },
+  model_incomplete: {
+    ...invalid,
+    status: 400,
+    adminStatus: 409,
+    when: "files are missing or damaged; the message names them",
+  },
+  model_not_ready: {
+    ...invalid,
+    status: 409,
+    retryable: true,
+    when: "the model is loading or not loaded; retry only while it is coming",
+  },
   model_unstable: { ...invalid, status: 409, when: "the model is quarantined after repeated failures" },
   model_canary_failed: { ...invalid, status: 409, when: "the model loaded but failed its canary" },
-  model_not_found: { ...invalid, anthropicType: "not_found_error", status: 404, when: "no model or alias of this name" },
-  model_load_timeout: { ...unavailable, anthropicType: "api_error", status: 504, retryable: false, when: "an explicit load stalled or took longer than its cap" },
-  model_loader_crashed: { ...unavailable, anthropicType: "api_error", status: 502, retryable: false, when: "the worker died during an explicit load" },
-  insufficient_memory: { ...unavailable, status: 503, adminStatus: 507, retryable: false, when: "the model does not fit into the memory that is left" },
-  worker_crashed: { ...unavailable, status: 503, retryable: true, when: "the worker died before the first byte of the answer" },
-  context_length_exceeded: { ...invalid, status: 400, when: "the prompt does not fit into the model's context" },
+  model_not_found: {
+    ...invalid,
+    anthropicType: "not_found_error",
+    status: 404,
+    when: "no model or alias of this name",
+  },
+  model_load_timeout: {
+    ...unavailable,
+    anthropicType: "api_error",
+    status: 504,
+    retryable: false,
+    when: "an explicit load stalled or took longer than its cap",
+  },
+  model_loader_crashed: {
+    ...unavailable,
+    anthropicType: "api_error",
+    status: 502,
+    retryable: false,
+    when: "the worker died during an explicit load",
+  },
+  insufficient_memory: {
+    ...unavailable,
+    status: 503,
+    adminStatus: 507,
+    retryable: false,
+    when: "the model does not fit into the memory that is left",
+  },
+  worker_crashed: {
+    ...unavailable,
+    status: 503,
+    retryable: true,
+    when: "the worker died before the first byte of the answer",
+  },
+  context_length_exceeded: {
+    ...invalid,
+    status: 400,
+    when: "the prompt does not fit into the model's context",
+  },
   request_suspected: { ...invalid, status: 400, when: "this request was in flight at two crashes" },
-  rate_limit_exceeded: { openaiType: "rate_limit_error", anthropicType: "rate_limit_error", status: 429, retryable: true, when: "the queue is full" },
+  rate_limit_exceeded: {
+    openaiType: "rate_limit_error",
+    anthropicType: "rate_limit_error",
+    status: 429,
+    retryable: true,
+    when: "the queue is full",
+  },
   server_is_overloaded: { ...unavailable, status: 503, retryable: true, when: "the server is draining" },
-  safe_mode: { ...unavailable, status: 503, retryable: false, when: "the service is in crash-loop safe mode" },
-  worker_runtime_broken: { ...unavailable, status: 503, retryable: true, when: "the Python environment cannot start a worker" },
+  safe_mode: {
+    ...unavailable,
+    status: 503,
+    retryable: false,
+    when: "the service is in crash-loop safe mode",
+  },
+  worker_runtime_broken: {
+    ...unavailable,
+    status: 503,
+    retryable: true,
+    when: "the Python environment cannot start a worker",
+  },
   invalid_request_error: { ...invalid, status: 400, when: "the request is malformed; param names the field" },
-  unsupported_parameter: { ...invalid, status: 400, when: "the field is known but this server or model cannot do it" },
+  unsupported_parameter: {
+    ...invalid,
+    status: 400,
+    when: "the field is known but this server or model cannot do it",
+  },
   not_found: { ...invalid, anthropicType: "not_found_error", status: 404, when: "no such path" },
-  request_too_large: { ...invalid, anthropicType: "request_too_large", status: 413, when: "the body or the encoded request is over its cap" },
+  request_too_large: {
+    ...invalid,
+    anthropicType: "request_too_large",
+    status: 413,
+    when: "the body or the encoded request is over its cap",
+  },
   unsupported_media_type: { ...invalid, status: 415, when: "the content type is not application/json" },
   method_not_allowed: { ...invalid, status: 405, when: "the path exists, the method does not" },
-  invalid_api_key: { openaiType: "authentication_error", anthropicType: "authentication_error", status: 401, retryable: false, when: "a key is configured and the request carries none or a wrong one" },
-  forbidden_origin: { openaiType: "permission_error", anthropicType: "permission_error", status: 403, retryable: false, when: "the Host or Origin header is not one this server answers" },
-  internal_error: { openaiType: "server_error", anthropicType: "api_error", status: 500, retryable: false, when: "a bug in the supervisor, never a model's fault" },
+  invalid_api_key: {
+    openaiType: "authentication_error",
+    anthropicType: "authentication_error",
+    status: 401,
+    retryable: false,
+    when: "a key is configured and the request carries none or a wrong one",
+  },
+  forbidden_origin: {
+    openaiType: "permission_error",
+    anthropicType: "permission_error",
+    status: 403,
+    retryable: false,
+    when: "the Host or Origin header is not one this server answers",
+  },
+  internal_error: {
+    openaiType: "server_error",
+    anthropicType: "api_error",
+    status: 500,
+    retryable: false,
+    when: "a bug in the supervisor, never a model's fault",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -92,7 +189,11 @@ export class LmxError extends Error {
 /** Anything thrown, as an LmxError; what is not one already is a bug of ours and becomes `internal_error`. */
 export function toLmxError(thrown: unknown): LmxError {
   if (thrown instanceof LmxError) return thrown;
-  return new LmxError("internal_error", "Internal error; the server log has the details under this request id.", {
-    cause: thrown,
-  });
+  return new LmxError(
+    "internal_error",
+    "Internal error; the server log has the details under this request id.",
+    {
+      cause: thrown,
+    },
+  );
 }

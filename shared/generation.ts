@@ -39,20 +39,70 @@ export const promptSchema = z.discriminatedUnion("kind", [
     chat_template_kwargs: z.record(z.string(), z.unknown()),
   }),
   z.object({ kind: z.literal("text"), text: z.string() }),
+  z.object({ kind: z.literal("fill"), prefix: z.string(), suffix: z.string() }),
   z.object({ kind: z.literal("token_ids"), token_ids: z.array(z.number().int()) }),
 ]);
 
-/** Sampling options; every value is checked by the dialect and again by the worker before the engine sees it. */
+/**
+ * Sampling options; every value is checked by the dialect and again by the worker before the engine sees it. An
+ * absent option is off. The ranges are those inside which no option raises or corrupts a step of the engine.
+ */
 export const samplingSchema = z.object({
   temperature: z.number().min(0).max(2).describe("0 = greedy"),
   top_p: z.number().gt(0).max(1),
-  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).describe("the key of a step is a function of (seed, position)"),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .describe("the key of a step is a function of (seed, position)"),
+  top_k: z.number().int().min(0).optional().describe("0 = off; more than the vocabulary is the vocabulary"),
+  min_p: z.number().min(0).max(1).optional(),
+  xtc_probability: z.number().min(0).max(1).optional(),
+  xtc_threshold: z.number().min(0).max(0.5).optional(),
+  repetition_penalty: z.number().gt(0).max(10).optional().describe("1 = off"),
+  repetition_context_size: z.number().int().min(1).max(100_000).optional().describe("tokens it looks back"),
+  presence_penalty: z.number().min(-2).max(2).optional(),
+  frequency_penalty: z.number().min(-2).max(2).optional(),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,9}$/), z.number().min(-100).max(100))
+    .optional()
+    .describe("token id to bias; an id beyond the vocabulary is refused by the worker"),
 });
 
 export const generationRequestSchema = z.object({
   prompt: promptSchema,
   sampling: samplingSchema,
   max_tokens: z.number().int().min(1).nullable().describe("null: as many as the context holds"),
+  stop: z
+    .array(z.string().min(1).max(1000))
+    .max(16)
+    .optional()
+    .describe("texts that end the answer, not part of it"),
+  logprobs: z
+    .number()
+    .int()
+    .min(0)
+    .max(20)
+    .optional()
+    .describe("alternatives per token; absent: no log probabilities"),
+  return_prompt: z.boolean().optional().describe("answer with the prompt as text, for `echo`"),
+});
+
+/** One generated token and what else could have stood there. Log probabilities are of the model, before sampling options. */
+export const tokenLogprobSchema = z.object({
+  token_id: z.number().int(),
+  token: z.string(),
+  bytes: z.array(z.number().int()),
+  logprob: z.number(),
+  top: z.array(
+    z.object({
+      token_id: z.number().int(),
+      token: z.string(),
+      bytes: z.array(z.number().int()),
+      logprob: z.number(),
+    }),
+  ),
 });
 
 export const usageSchema = z.object({
@@ -69,12 +119,19 @@ export type Tool = z.infer<typeof toolSchema>;
 export type Prompt = z.infer<typeof promptSchema>;
 export type Sampling = z.infer<typeof samplingSchema>;
 export type GenerationRequest = z.infer<typeof generationRequestSchema>;
+export type TokenLogprob = z.infer<typeof tokenLogprobSchema>;
 export type Usage = z.infer<typeof usageSchema>;
 export type FinishReason = (typeof FINISH_REASONS)[number];
 
 /** What a running generation tells its reader, in order; `finish` or a thrown LmxError is the last thing it says. */
 export type GenerationEvent =
-  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "text"; readonly text: string; readonly logprobs?: readonly TokenLogprob[] | undefined }
   | { readonly type: "reasoning"; readonly text: string }
-  | { readonly type: "tool_call"; readonly index: number; readonly id: string; readonly name: string; readonly arguments: string }
+  | {
+      readonly type: "tool_call";
+      readonly index: number;
+      readonly id: string;
+      readonly name: string;
+      readonly arguments: string;
+    }
   | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage };

@@ -11,8 +11,10 @@ const INT64_MAX = 2 ** 63;
 
 const contentPartSchema = z
   .looseObject({ type: z.string(), text: z.string().optional(), refusal: z.string().optional() })
-  .meta({ id: "ContentPart" })
-  .describe('`{"type": "text", "text": ...}`; other kinds are refused, this server is text-only');
+  .meta({
+    id: "ContentPart",
+    description: '`{"type": "text", "text": ...}`; other kinds are refused, this server is text-only',
+  });
 
 const toolCallSchema = z
   .object({
@@ -64,7 +66,7 @@ export const chatCompletionRequestSchema = z
       .max(INT64_MAX)
       .refine(Number.isInteger, "expected an integer")
       .nullish()
-      .meta({ type: "integer" }),
+      .meta({ type: ["integer", "null"] }),
     tools: z.array(toolSchema).nullish(),
     tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
     parallel_tool_calls: z.boolean().nullish(),
@@ -89,7 +91,7 @@ export const chatCompletionRequestSchema = z
   })
   .meta({ id: "ChatCompletionRequest" });
 
-export const chatUsageSchema = z
+const chatUsageSchema = z
   .object({
     prompt_tokens: z.number().int(),
     completion_tokens: z.number().int(),

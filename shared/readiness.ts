@@ -30,7 +30,11 @@ export const readinessSchema = z
     failures: z.number().int().describe("counted failures in a row"),
     next_attempt_at: z.iso.datetime().nullable(),
     quarantine: z
-      .object({ level: z.number().int(), until: z.iso.datetime().nullable(), dossier_id: z.string().nullable() })
+      .object({
+        level: z.number().int(),
+        until: z.iso.datetime().nullable(),
+        dossier_id: z.string().nullable(),
+      })
       .nullable(),
   })
   .meta({ id: "Readiness" });

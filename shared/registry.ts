@@ -12,7 +12,9 @@ export const registryEntrySchema = z
     backend_version: z.string(),
     outcome: z.enum(REGISTRY_OUTCOMES),
     reason: z.string().nullable(),
-    metadata: z.record(z.string(), z.unknown()).describe("digest, mlx version, architecture, canary fingerprint, memory"),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .describe("digest, mlx version, architecture, canary fingerprint, memory"),
     ts: z.iso.datetime(),
   })
   .meta({ id: "CompatibilityEntry" });

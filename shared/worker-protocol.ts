@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FINISH_REASONS, generationRequestSchema, usageSchema } from "./generation.ts";
+import { FINISH_REASONS, generationRequestSchema, tokenLogprobSchema, usageSchema } from "./generation.ts";
 
 /**
  * The conversation between supervisor and worker: NDJSON JSON-RPC 2.0 over the worker's private stdin and stdout.
@@ -43,6 +43,11 @@ export const loadParams = z.object({
   path: z.string().describe("absolute directory"),
   max_context_tokens: z.number().int().min(1).nullable().describe("null: what the model's config says"),
   max_concurrency: z.number().int().min(1),
+  tool_parser: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("overrides the parser inferred from the chat template"),
 });
 export const loadResult = z.object({
   model_type: z.string(),
@@ -51,12 +56,17 @@ export const loadResult = z.object({
   eos_token_ids: z.array(z.number().int()),
   tool_parser: z.string().nullable(),
   has_thinking: z.boolean(),
+  has_chat_template: z.boolean().optional(),
+  can_fill: z.boolean().optional().describe("the tokenizer has fill-in-the-middle tokens"),
   memory_bytes: z.number().int(),
   peak_memory_bytes: z.number().int(),
   load_seconds: z.number(),
 });
 
-export const canaryParams = z.object({ prompt: z.string().nullable(), max_tokens: z.number().int().min(1).max(64) });
+export const canaryParams = z.object({
+  prompt: z.string().nullable(),
+  max_tokens: z.number().int().min(1).max(64),
+});
 /** Raw evidence; the verdict is policy/canary.ts. */
 export const canaryResult = z.object({
   token_ids: z.array(z.number().int()),
@@ -70,10 +80,17 @@ export const canaryResult = z.object({
 
 export const generateParams = z.object({ request_id: z.string(), request: generationRequestSchema });
 /** Sent when the request is tokenised, checked and queued: from here on the HTTP status may be 200. */
-export const generateResult = z.object({ prompt_tokens: z.number().int(), max_tokens: z.number().int(), seed: z.number().int() });
+export const generateResult = z.object({
+  prompt_tokens: z.number().int(),
+  max_tokens: z.number().int(),
+  seed: z.number().int(),
+  prompt_text: z.string().optional().describe("only with `return_prompt`"),
+});
 
 export const cancelParams = z.object({ request_id: z.string() });
-export const cancelResult = z.object({ cancelled: z.boolean().describe("false: no such request is running") });
+export const cancelResult = z.object({
+  cancelled: z.boolean().describe("false: no such request is running"),
+});
 
 export const pingResult = z.object({
   pid: z.number().int(),
@@ -115,9 +132,15 @@ export const loadProgressSchema = z.object({
 });
 
 export const rowEventSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("text"), text: z.string(), logprobs: z.array(tokenLogprobSchema).optional() }),
   z.object({ type: z.literal("reasoning"), text: z.string() }),
-  z.object({ type: z.literal("tool_call"), index: z.number().int(), id: z.string(), name: z.string(), arguments: z.string() }),
+  z.object({
+    type: z.literal("tool_call"),
+    index: z.number().int(),
+    id: z.string(),
+    name: z.string(),
+    arguments: z.string(),
+  }),
   z.object({ type: z.literal("finish"), reason: z.enum(FINISH_REASONS), usage: usageSchema }),
   z.object({ type: z.literal("error"), code: z.string(), message: z.string() }),
 ]);

@@ -1,0 +1,1 @@
+"""One model, one process: the worker side of docs/worker-protocol.md."""

@@ -1,0 +1,71 @@
+"""All requests in flight: being prepared, waiting for room, or running as a row of the engine."""
+
+import itertools
+import time
+from dataclasses import dataclass, field
+
+from lmx_worker.canary import CanaryRun
+from lmx_worker.commands import Canary, Generate
+from lmx_worker.completion import Completion
+from lmx_worker.engine import RowRequest
+
+
+@dataclass
+class Ticket:
+    """One request. `waiting` is set once it is prepared, `row` once the engine has it."""
+
+    number: int
+    call_id: int | str
+    command: Generate | Canary
+    sink: Completion | CanaryRun | None = None
+    waiting: RowRequest | None = None
+    row: int | None = None
+    length: int = 0  # tokens so far, prompt included
+    started: bool = False  # the first token is out
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def request_id(self) -> str | None:
+        """Name of a generation; a canary has none."""
+        return self.command.request_id if isinstance(self.command, Generate) else None
+
+
+class Board:
+    """Index of tickets by number, request id and row. Order of arrival is kept."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[int, Ticket] = {}
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def open(self, call_id: int | str, command: Generate | Canary) -> Ticket:
+        """A new ticket."""
+        ticket = Ticket(next(self._numbers), call_id, command)
+        self._tickets[ticket.number] = ticket
+        return ticket
+
+    def close(self, ticket: Ticket) -> None:
+        """Forget a ticket; doing it twice is fine."""
+        self._tickets.pop(ticket.number, None)
+
+    def get(self, number: int) -> Ticket | None:
+        """The ticket of this number if it is still open."""
+        return self._tickets.get(number)
+
+    def find(self, request_id: str) -> Ticket | None:
+        """The open ticket of this request."""
+        return next((ticket for ticket in self._tickets.values() if ticket.request_id == request_id), None)
+
+    def all(self) -> list[Ticket]:
+        """Every open ticket."""
+        return list(self._tickets.values())
+
+    def waiting(self) -> list[Ticket]:
+        """Prepared, not yet in the engine."""
+        return [ticket for ticket in self._tickets.values() if ticket.waiting is not None]
+
+    def running(self) -> list[Ticket]:
+        """Rows of the engine."""
+        return [ticket for ticket in self._tickets.values() if ticket.row is not None]

@@ -1,0 +1,259 @@
+"""Everything between a checked `generate` or `canary` call and its last token, on the main thread."""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from lmx_worker.board import Board, Ticket
+from lmx_worker.canary import CanaryRun, canary_prompt
+from lmx_worker.commands import Canary, Generate, MessagesPrompt, Sampling
+from lmx_worker.completion import Completion
+from lmx_worker.engine import EncodedPrompt, Engine, LoadedModel, RowRequest, RowToken
+from lmx_worker.failure import RequestFailure, fatal_cause, first_line
+from lmx_worker.limits import check_prompt, check_size, fit_max_tokens
+from lmx_worker.pacing import Limits, Occupancy, PrefillRate, WaitingRow, choose_next, prefill_chunk
+from lmx_worker.preparation import Preparation, Prepared
+from lmx_worker.status import Status
+from lmx_worker.text import TextMachine
+
+Send = Callable[[dict[str, Any]], None]
+
+
+class EngineLost(Exception):
+    """The engine cannot be trusted again; the process must end."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class Generations:
+    """Rows of one loaded model. `deliver_prepared` is called from the preparation thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: LoadedModel,
+        limits: Limits,
+        send: Send,
+        status: Status,
+        deliver_prepared: Callable[[Prepared], None],
+    ) -> None:
+        self._engine = engine
+        self._model = model
+        self._limits = limits
+        self._send = send
+        self._status = status
+        self._preparation = Preparation(model.codec, deliver_prepared)
+        self._board = Board()
+        self._rate = PrefillRate()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next step has something to do."""
+        return any(ticket.row is not None or ticket.waiting is not None for ticket in self._board.all())
+
+    @property
+    def waiting(self) -> int:
+        """Requests not yet in the engine."""
+        return sum(ticket.row is None for ticket in self._board.all())
+
+    def start(self, call_id: int | str, command: Generate | Canary) -> None:
+        """Send the prompt to the preparation thread; the answer follows when it is back."""
+        if isinstance(command, Generate) and self._board.find(command.request_id):
+            raise RequestFailure(
+                "invalid_request_error", f"Request {command.request_id!r:.100} is already running."
+            )
+        codec = self._model.codec
+        prompt = command.prompt if isinstance(command, Generate) else canary_prompt(command, codec)
+        check_size(prompt, codec.longest_token_bytes, self._model.facts)
+        ticket = self._board.open(call_id, command)
+        self._count()
+        self._preparation.submit(ticket.number, prompt)
+
+    def prepared(self, prepared: Prepared) -> None:
+        """A prompt came back: check it against the model, answer, and let it wait for room."""
+        ticket = self._board.get(prepared.ticket)
+        if ticket is None:
+            return  # cancelled meanwhile
+        try:
+            if isinstance(prepared.outcome, RequestFailure):
+                raise prepared.outcome
+            self._queue(ticket, prepared.outcome)
+        except RequestFailure as failure:
+            self._close(ticket)
+            self._answer(ticket, error=failure.as_error())
+
+    def cancel(self, request_id: str) -> bool:
+        """End a generation before the next step; False when there is none of this name."""
+        ticket = self._board.find(request_id)
+        if ticket is None:
+            return False
+        if ticket.row is not None:
+            self._engine.remove(ticket.row)
+        elif ticket.waiting is None:
+            failure = RequestFailure("request_cancelled", "The request was cancelled before it was queued.")
+            self._answer(ticket, error=failure.as_error())
+        self._close(ticket)
+        return True
+
+    def step(self) -> None:
+        """Admit what fits, run one engine step, send one line for all rows.
+
+        Raises:
+            EngineLost: the device or allocator failed, or the engine did not come back after an exception.
+        """
+        self._admit()
+        running = self._board.running()
+        started = sum(ticket.started for ticket in running)
+        chunk = prefill_chunk(
+            self._rate.tokens_per_second, rows_in_prefill=len(running) - started, rows_decoding=started
+        )
+        try:
+            result = self._engine.step(chunk)
+        except Exception as error:
+            self._recover(error)
+            return
+        self._rate.measured(result.prefilled_tokens, result.prefill_seconds)
+        self._status.steps += 1
+        self._status.generated_tokens += len(result.tokens)
+        by_row = {ticket.row: ticket for ticket in running}
+        rows = [
+            row for token in result.tokens if (row := self._accept(by_row.get(token.row), token)) is not None
+        ]
+        self._send_rows(rows)
+
+    def drop_all(self) -> None:
+        """Forget every request without a word: the process is ending."""
+        for ticket in self._board.all():
+            self._board.close(ticket)
+        self._count()
+
+    def _queue(self, ticket: Ticket, prompt: EncodedPrompt) -> None:
+        facts = self._model.facts
+        check_prompt(prompt.token_ids, facts)
+        command = ticket.command
+        max_tokens = fit_max_tokens(command.max_tokens, len(prompt.token_ids), facts)
+        match command:
+            case Generate():
+                sampling = command.sampling
+                ticket.sink = self._completion(command, prompt)
+                answer = {
+                    "prompt_tokens": len(prompt.token_ids),
+                    "max_tokens": max_tokens,
+                    "seed": sampling.seed,
+                }
+                self._answer(ticket, result=answer)
+            case Canary():
+                sampling = Sampling(temperature=0.0, top_p=1.0, seed=0)
+                ticket.sink = CanaryRun(ticket.call_id, self._model.codec.detokenizer())
+            case _:
+                assert_never(command)
+        ticket.length = len(prompt.token_ids)
+        ticket.waiting = RowRequest(
+            token_ids=prompt.token_ids,
+            prompt_tokens=len(prompt.token_ids),
+            max_tokens=max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+            inspect_logits=isinstance(command, Canary),
+        )
+
+    def _completion(self, command: Generate, prompt: EncodedPrompt) -> Completion:
+        tools = command.prompt.tools if isinstance(command.prompt, MessagesPrompt) else ()
+        codec = self._model.codec
+        machine = TextMachine(codec.text_format, prompt.initial_state, tools)
+        return Completion(command.request_id, len(prompt.token_ids), codec.detokenizer(), machine)
+
+    def _admit(self) -> None:
+        now = time.monotonic()
+        while waiting := self._board.waiting():
+            running = self._board.running()
+            occupancy = Occupancy(
+                rows=len(running),
+                longest_tokens=max((ticket.length for ticket in running), default=0),
+                prefilling=[ticket.length for ticket in running if not ticket.started],
+            )
+            rows = [WaitingRow(ticket.length, ticket.since) for ticket in waiting]
+            chosen = choose_next(rows, occupancy, self._limits, now)
+            if chosen is None:
+                return
+            ticket = waiting[chosen]
+            assert ticket.waiting is not None
+            ticket.row = self._engine.insert(ticket.waiting)
+            ticket.waiting = None
+
+    def _accept(self, ticket: Ticket | None, token: RowToken) -> dict[str, Any] | None:
+        if ticket is None:
+            return None
+        ticket.started = True
+        ticket.length += 1
+        if token.finish is not None:
+            self._close(ticket)
+        match ticket.sink:
+            case Completion() as completion:
+                return self._accept_text(ticket, completion, token)
+            case CanaryRun() as canary:
+                result = canary.accept(token)
+                if result is not None:
+                    self._answer(ticket, result=result)
+                return None
+            case None:
+                raise AssertionError("a row without a reader")
+            case _:
+                assert_never(ticket.sink)
+
+    def _accept_text(self, ticket: Ticket, completion: Completion, token: RowToken) -> dict[str, Any]:
+        try:
+            return completion.accept(token)
+        except Exception as error:  # one row's text must not cost the others their step
+            traceback.print_exc(file=sys.stderr)
+            if ticket.row is not None:
+                self._engine.remove(ticket.row)
+            self._close(ticket)
+            return completion.fail(
+                "internal_error", f"Reading the model's output failed: {first_line(error)}"
+            )
+
+    def _recover(self, error: Exception) -> None:
+        """After any exception the survivors of a batch may be wrong in silence: all rows end here."""
+        traceback.print_exception(error, file=sys.stderr)
+        cause = fatal_cause(error)
+        message = f"The engine failed during a step: {first_line(error)}"
+        self._fail_running(message)
+        if cause is not None:
+            raise EngineLost(cause, first_line(error))
+        try:
+            self._engine.rebuild()
+        except Exception as second:
+            traceback.print_exception(second, file=sys.stderr)
+            raise EngineLost(fatal_cause(second) or "engine_bug", first_line(second)) from second
+
+    def _fail_running(self, message: str) -> None:
+        rows = []
+        for ticket in self._board.running():
+            self._close(ticket)
+            if isinstance(ticket.sink, Completion):
+                rows.append(ticket.sink.fail("worker_crashed", message))
+            else:
+                self._answer(ticket, error=RequestFailure("model_canary_failed", message).as_error())
+        self._send_rows(rows)
+
+    def _close(self, ticket: Ticket) -> None:
+        self._board.close(ticket)
+        self._count()
+
+    def _count(self) -> None:
+        self._status.in_flight = len(self._board)
+
+    def _send_rows(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._send(
+                {"jsonrpc": "2.0", "method": "step", "params": {"step": self._status.steps, "rows": rows}}
+            )
+
+    def _answer(self, ticket: Ticket, **body: Any) -> None:
+        self._send({"jsonrpc": "2.0", "id": ticket.call_id, **body})

@@ -1,0 +1,58 @@
+"""Checks of a prepared request against the loaded model, before the engine sees it."""
+
+from lmx_worker.commands import MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.engine import ModelFacts
+from lmx_worker.failure import RequestFailure
+
+
+def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> None:
+    """Refuse text that cannot fit however it is tokenised: tokenising tens of megabytes takes minutes.
+
+    `longest_token_bytes` is the length of the vocabulary's longest token; no text has fewer tokens than its
+    length divided by that.
+    """
+    match prompt:
+        case MessagesPrompt(messages):
+            characters = sum(len(message["content"]) for message in messages)
+        case TextPrompt(text):
+            characters = len(text)
+        case TokenPrompt():
+            return
+    at_least = characters // max(1, longest_token_bytes)
+    if at_least >= facts.context_tokens:
+        raise _too_long(f"at least {at_least}", facts, prompt_tokens=at_least)
+
+
+def check_prompt(token_ids: list[int], facts: ModelFacts) -> None:
+    """Refuse an empty prompt, ids the model has no row for, and a prompt that fills the context.
+
+    An id outside the vocabulary reads foreign memory in the engine.
+    """
+    if not token_ids:
+        raise RequestFailure("invalid_request_error", "The prompt is empty.", param="prompt")
+    wrong = next((token for token in token_ids if not 0 <= token < facts.vocab_size), None)
+    if wrong is not None:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"Token id {wrong} is outside the model's vocabulary of {facts.vocab_size}.",
+            param="prompt",
+        )
+    if len(token_ids) >= facts.context_tokens:
+        raise _too_long(str(len(token_ids)), facts, prompt_tokens=len(token_ids))
+
+
+def fit_max_tokens(wanted: int | None, prompt_tokens: int, facts: ModelFacts) -> int:
+    """Completion limit that the context can hold; None asks for all of it."""
+    room = facts.context_tokens - prompt_tokens
+    return room if wanted is None else min(wanted, room)
+
+
+def _too_long(count: str, facts: ModelFacts, *, prompt_tokens: int) -> RequestFailure:
+    return RequestFailure(
+        "context_length_exceeded",
+        f"The prompt has {count} tokens and the model's context is {facts.context_tokens}; "
+        "shorten the prompt.",
+        param="prompt",
+        prompt_tokens=prompt_tokens,
+        context_tokens=facts.context_tokens,
+    )

@@ -1,0 +1,106 @@
+"""How much prompt work fits beside running streams, and which waiting prompt goes next. Pure decisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# A prompt chunk stalls every stream and delays every cancel: bounded in measured time and in tokens.
+MAX_CHUNK_SECONDS = 2.0
+COMFORTABLE_CHUNK_SECONDS = 0.25
+FIRST_CHUNK_TOKENS = 128
+MIN_CHUNK_BESIDE_STREAMS = 128
+MAX_CHUNK_BESIDE_STREAMS = 512
+MAX_CHUNK_ALONE = 2048
+MIN_CHUNK = 8
+# Below this a measurement says more about overhead than about the rate.
+MIN_MEASURED_TOKENS = 32
+RATE_WEIGHT = 0.5
+
+# Any number of prompts share one prefill while together they are small; beyond that only a few, and a long
+# one shares it with at most one other. Together means padded: rows x longest.
+MAX_ROWS_IN_PREFILL = 8
+MAX_ROWS_BESIDE_LONG = 2
+# A prompt that waited this long goes before shorter ones that came later.
+AGEING_SECONDS = 2.0
+
+
+class PrefillRate:
+    """Prompt tokens per second as measured, a moving average; None before the first measurement."""
+
+    def __init__(self) -> None:
+        self.tokens_per_second: float | None = None
+
+    def measured(self, tokens: int, seconds: float) -> None:
+        """One step's prompt work."""
+        if tokens < MIN_MEASURED_TOKENS or seconds <= 0:
+            return
+        rate = tokens / seconds
+        known = self.tokens_per_second
+        self.tokens_per_second = rate if known is None else known + RATE_WEIGHT * (rate - known)
+
+
+def prefill_chunk(rate: float | None, *, rows_in_prefill: int, rows_decoding: int) -> int:
+    """Prompt tokens per row for the next step, so that the whole step stays within MAX_CHUNK_SECONDS."""
+    if rate is None:
+        total = FIRST_CHUNK_TOKENS
+    elif rows_decoding == 0:
+        total = min(MAX_CHUNK_ALONE, int(rate * MAX_CHUNK_SECONDS))
+    else:
+        comfortable = int(rate * COMFORTABLE_CHUNK_SECONDS)
+        wanted = max(MIN_CHUNK_BESIDE_STREAMS, min(MAX_CHUNK_BESIDE_STREAMS, comfortable))
+        total = min(wanted, int(rate * MAX_CHUNK_SECONDS))
+    return max(MIN_CHUNK, total // max(1, rows_in_prefill))
+
+
+@dataclass(frozen=True)
+class WaitingRow:
+    """A prompt not yet in the engine; `since` in monotonic seconds."""
+
+    tokens: int
+    since: float
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Rows in the engine: how many at all, the longest in tokens, and the prompt lengths still in prefill."""
+
+    rows: int
+    longest_tokens: int
+    prefilling: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Rows at once, and tokens of padded KV cache (rows x longest row); None: no limit beyond the rows."""
+
+    max_rows: int
+    max_padded_tokens: int | None
+
+
+def choose_next(
+    waiting: Sequence[WaitingRow], occupancy: Occupancy, limits: Limits, now: float
+) -> int | None:
+    """Index of the prompt to admit now, or None to wait.
+
+    Shortest first, except that one which waited AGEING_SECONDS goes first. The batch's KV cache is padded to
+    its longest row, so what counts is rows x longest.
+    """
+    if not waiting or occupancy.rows >= limits.max_rows:
+        return None
+    aged = [index for index, row in enumerate(waiting) if now - row.since >= AGEING_SECONDS]
+    index = aged[0] if aged else min(range(len(waiting)), key=lambda i: (waiting[i].tokens, waiting[i].since))
+    row = waiting[index]
+    return index if _fits_prefill(row, occupancy) and _fits_cache(row, occupancy, limits) else None
+
+
+def _fits_prefill(row: WaitingRow, occupancy: Occupancy) -> bool:
+    lengths = [*occupancy.prefilling, row.tokens]
+    if len(lengths) * max(lengths) <= MAX_CHUNK_BESIDE_STREAMS:
+        return True
+    allowed = MAX_ROWS_IN_PREFILL if max(lengths) <= MAX_CHUNK_BESIDE_STREAMS else MAX_ROWS_BESIDE_LONG
+    return len(lengths) <= allowed
+
+
+def _fits_cache(row: WaitingRow, occupancy: Occupancy, limits: Limits) -> bool:
+    if limits.max_padded_tokens is None or occupancy.rows == 0:
+        return True
+    return (occupancy.rows + 1) * max(occupancy.longest_tokens, row.tokens) <= limits.max_padded_tokens

@@ -1,0 +1,49 @@
+"""The preparation thread: renders and tokenises prompts so that a long one never holds up a decoding step."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from lmx_worker.commands import Prompt
+from lmx_worker.engine import EncodedPrompt, TextCodec
+from lmx_worker.failure import RequestFailure, first_line
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Answer of the preparation thread: ids, or why there are none. `ticket` says whose."""
+
+    ticket: int
+    outcome: EncodedPrompt | RequestFailure
+
+
+class Preparation:
+    """Owns the thread. `deliver` is called from it."""
+
+    def __init__(self, codec: TextCodec, deliver: Callable[[Prepared], None]) -> None:
+        self._codec = codec
+        self._deliver = deliver
+        self._jobs: SimpleQueue[tuple[int, Prompt]] = SimpleQueue()
+        threading.Thread(target=self._run, name="prepare", daemon=True).start()
+
+    def submit(self, ticket: int, prompt: Prompt) -> None:
+        """Queue a prompt; its answer arrives through `deliver`."""
+        self._jobs.put((ticket, prompt))
+
+    def _run(self) -> None:
+        while True:
+            ticket, prompt = self._jobs.get()
+            self._deliver(Prepared(ticket, self._encode(prompt)))
+
+    def _encode(self, prompt: Prompt) -> EncodedPrompt | RequestFailure:
+        try:
+            return self._codec.encode(prompt)
+        except RequestFailure as failure:
+            return failure
+        except BaseException as error:  # the thread must survive: without it no request is ever answered
+            return RequestFailure(
+                "internal_error",
+                f"Preparing the prompt failed: {first_line(error)}",
+                error_type=type(error).__name__,
+            )

@@ -1,0 +1,147 @@
+"""A request's prompt as token ids: chat template, tokeniser, and what the template already opened."""
+
+import json
+from typing import Any, Protocol, cast
+
+from lmx_worker.commands import MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.engine import EncodedPrompt
+from lmx_worker.failure import RequestFailure, first_line
+from lmx_worker.text import NORMAL, REASONING
+
+# Arguments of the template call itself: a client that could set them would run its own template.
+RESERVED_TEMPLATE_ARGUMENTS = frozenset(
+    {
+        "add_generation_prompt",
+        "chat_template",
+        "continue_final_message",
+        "conversation",
+        "max_length",
+        "messages",
+        "padding",
+        "return_assistant_tokens_mask",
+        "return_dict",
+        "return_tensors",
+        "tokenize",
+        "tokenizer_kwargs",
+        "tools",
+        "truncation",
+    }
+)
+# How far from the end of the prompt a template may open the reasoning.
+THINK_TAIL_TOKENS = 16
+
+
+class Tokenizer(Protocol):
+    """The part of mlx_lm's TokenizerWrapper used here."""
+
+    has_chat_template: bool
+    has_thinking: bool
+    response_initial_state: str | None
+
+    think_start_tokens: tuple[int, ...]
+
+    def apply_chat_template(self, messages: list[dict[str, Any]], **kwargs: Any) -> list[int]:
+        """Token ids of a rendered conversation."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        ...
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of token ids."""
+        ...
+
+    def rfind_think_start(self, tokens: list[int]) -> int:
+        """Index of the last marker that opens reasoning, -1 when there is none."""
+        ...
+
+    def rfind_think_end(self, tokens: list[int]) -> int:
+        """Index of the last marker that closes reasoning, -1 when there is none."""
+        ...
+
+
+def encode_prompt(tokenizer: Tokenizer, prompt: Prompt) -> EncodedPrompt:
+    """Token ids and initial text state.
+
+    Raises:
+        RequestFailure: invalid_request_error naming what the template or the tokeniser refused.
+    """
+    match prompt:
+        case MessagesPrompt():
+            token_ids = _render(tokenizer, prompt)
+            return EncodedPrompt(token_ids, _initial_state(tokenizer, token_ids))
+        case TextPrompt(text):
+            return EncodedPrompt(
+                _guarded("The text cannot be tokenised", lambda: tokenizer.encode(text)), NORMAL
+            )
+        case TokenPrompt(ids):
+            return EncodedPrompt(list(ids), NORMAL)
+
+
+def _render(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
+    if not tokenizer.has_chat_template:
+        raise RequestFailure(
+            "invalid_request_error",
+            "This model has no chat template; send a text prompt to /v1/completions instead.",
+        )
+    reserved = sorted(RESERVED_TEMPLATE_ARGUMENTS & set(prompt.chat_template_kwargs))
+    if reserved:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"chat_template_kwargs may not set {reserved[0]!r}.",
+            param=f"chat_template_kwargs.{reserved[0]}",
+        )
+    return _guarded(
+        "The model's chat template refused the conversation",
+        lambda: tokenizer.apply_chat_template(
+            [_for_template(message) for message in prompt.messages],
+            tools=list(prompt.tools) or None,
+            add_generation_prompt=True,
+            tokenize=True,
+            **prompt.chat_template_kwargs,
+        ),
+    )
+
+
+def _for_template(message: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of earlier calls as objects: most templates index or re-serialise them. Others stay text."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _parsed(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        parsed = json.loads(arguments) if arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return arguments
+    return parsed if isinstance(parsed, dict) else arguments
+
+
+def _guarded(what: str, encode: Any) -> list[int]:
+    try:
+        token_ids = encode()
+    except Exception as error:  # templates run the model author's code: any exception is the prompt's answer
+        raise RequestFailure(
+            "invalid_request_error", f"{what}: {first_line(error)}", error_type=type(error).__name__
+        ) from error
+    return cast("list[int]", list(token_ids))
+
+
+def _initial_state(tokenizer: Tokenizer, token_ids: list[int]) -> str:
+    if tokenizer.response_initial_state:
+        return tokenizer.response_initial_state
+    if not tokenizer.has_thinking:
+        return NORMAL
+    tail = token_ids[-THINK_TAIL_TOKENS:]
+    opened = tokenizer.rfind_think_start(tail)
+    if opened < 0 or tokenizer.rfind_think_end(tail) > opened:
+        return NORMAL
+    # A user may write the marker too: only one with nothing but white space behind it counts.
+    behind = tail[opened + len(tokenizer.think_start_tokens) :]
+    return NORMAL if tokenizer.decode(behind).strip() else REASONING

@@ -1,0 +1,205 @@
+"""Lines from the supervisor as typed commands. Everything is checked here, nothing again inside."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from lmx_worker.commands import (
+    Canary,
+    Cancel,
+    Command,
+    Generate,
+    Initialize,
+    Load,
+    MessagesPrompt,
+    Ping,
+    Prompt,
+    Sampling,
+    Shutdown,
+    Stats,
+    TextPrompt,
+    TokenPrompt,
+)
+from lmx_worker.failure import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RequestFailure
+from lmx_worker.fields import Fields
+
+PROTOCOL_VERSION = 1
+MAX_LINE_IN_BYTES = 32 * 1024 * 1024
+MAX_LINE_OUT_BYTES = 8 * 1024 * 1024
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request with the id its answer must carry."""
+
+    id: int | str
+    command: Command
+
+
+def parse_call(line: bytes) -> Call:
+    """One line as a checked call.
+
+    Raises:
+        RejectedCall: with the id to answer to (None when the line does not say) and the failure.
+    """
+    message = _parse_json(line)
+    call_id = message.get("id")
+    if isinstance(call_id, bool) or not isinstance(call_id, int | str):
+        _reject(None, INVALID_REQUEST, "Expected a request with an id, a number or a string.")
+    method = message.get("method")
+    parse = METHODS.get(method) if isinstance(method, str) else None
+    if parse is None:
+        _reject(call_id, METHOD_NOT_FOUND, f"Unknown method {method!r:.100}; known: {', '.join(METHODS)}.")
+    params = message.get("params", {})
+    try:
+        fields = Fields(params, "params")
+        command = parse(fields)
+        fields.done()
+    except RequestFailure as failure:
+        raise RejectedCall(call_id, failure) from None
+    return Call(call_id, command)
+
+
+class RejectedCall(Exception):
+    """A line that is not a call we can make; `call_id` None when it cannot be answered by id."""
+
+    def __init__(self, call_id: int | str | None, failure: RequestFailure) -> None:
+        super().__init__(failure.message)
+        self.call_id = call_id
+        self.failure = failure
+
+
+def _parse_json(line: bytes) -> Mapping[str, Any]:
+    try:
+        message = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        _reject(None, PARSE_ERROR, f"The line is not JSON: {str(error)[:200]}")
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        _reject(None, INVALID_REQUEST, "Expected a JSON-RPC 2.0 object.")
+    return message
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _reject(call_id: int | str | None, number: int, message: str) -> NoReturn:
+    raise RejectedCall(call_id, RequestFailure("invalid_request_error", message, number=number))
+
+
+def _initialize(fields: Fields) -> Initialize:
+    version = fields.integer("protocol_version")
+    if version != PROTOCOL_VERSION:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"Expected protocol_version {PROTOCOL_VERSION}, got {version}; "
+            "supervisor and worker must come from the same release.",
+            number=INVALID_PARAMS,
+        )
+    return Initialize(version)
+
+
+def _load(fields: Fields) -> Load:
+    return Load(
+        model_id=fields.text("model_id"),
+        path=fields.text("path"),
+        max_context_tokens=fields.optional_integer("max_context_tokens", minimum=1),
+        max_concurrency=fields.integer("max_concurrency", minimum=1, maximum=1024),
+    )
+
+
+def _canary(fields: Fields) -> Canary:
+    return Canary(fields.optional_text("prompt"), fields.integer("max_tokens", minimum=1, maximum=64))
+
+
+def _generate(fields: Fields) -> Generate:
+    request_id = fields.text("request_id")
+    request = fields.object("request")
+    generate = Generate(
+        request_id=request_id,
+        prompt=_prompt(request.object("prompt")),
+        sampling=_sampling(request.object("sampling")),
+        max_tokens=request.optional_integer("max_tokens", minimum=1),
+    )
+    request.done()
+    return generate
+
+
+def _prompt(fields: Fields) -> Prompt:
+    match fields.text("kind"):
+        case "messages":
+            prompt: Prompt = MessagesPrompt(
+                messages=tuple(_message(message) for message in fields.objects("messages", minimum=1)),
+                tools=tuple(_tool(tool) for tool in fields.objects("tools")),
+                chat_template_kwargs=fields.mapping("chat_template_kwargs"),
+            )
+        case "text":
+            prompt = TextPrompt(fields.text("text"))
+        case "token_ids":
+            prompt = TokenPrompt(fields.integers("token_ids"))
+        case kind:
+            raise fields.expected("kind", "messages, text or token_ids", kind)
+    fields.done()
+    return prompt
+
+
+def _message(fields: Fields) -> dict[str, Any]:
+    role = fields.text("role")
+    if role not in ("system", "user", "assistant", "tool"):
+        raise fields.expected("role", "system, user, assistant or tool", role)
+    message: dict[str, Any] = {"role": role, "content": fields.text("content")}
+    for name in ("name", "reasoning_content", "tool_call_id"):
+        value = fields.optional_text(name)
+        if value is not None:
+            message[name] = value
+    if fields.has("tool_calls"):
+        message["tool_calls"] = [_tool_call(call) for call in fields.objects("tool_calls")]
+    fields.done()
+    return message
+
+
+def _tool_call(fields: Fields) -> dict[str, Any]:
+    function = fields.object("function")
+    call = {
+        "id": fields.text("id"),
+        "type": fields.text("type"),
+        "function": {"name": function.text("name"), "arguments": function.text("arguments")},
+    }
+    function.done()
+    fields.done()
+    return call
+
+
+def _tool(fields: Fields) -> dict[str, Any]:
+    function = fields.object("function")
+    function.text("name")
+    function.optional_text("description")
+    if function.has("parameters"):
+        function.mapping("parameters")
+    return {"type": fields.text("type"), "function": dict(function.value)}
+
+
+def _sampling(fields: Fields) -> Sampling:
+    sampling = Sampling(
+        temperature=fields.number("temperature", minimum=0, maximum=2),
+        top_p=fields.number("top_p", minimum=math.ulp(0.0), maximum=1),
+        seed=fields.integer("seed", minimum=0, maximum=MAX_SAFE_INTEGER),
+    )
+    # An option this worker does not know must fail loudly: ignored, it would change the answer in silence.
+    fields.done()
+    return sampling
+
+
+METHODS = {
+    "initialize": _initialize,
+    "load": _load,
+    "canary": _canary,
+    "generate": _generate,
+    "cancel": lambda fields: Cancel(fields.text("request_id")),
+    "ping": lambda fields: Ping(),
+    "stats": lambda fields: Stats(),
+    "shutdown": lambda fields: Shutdown(),
+}

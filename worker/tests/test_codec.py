@@ -1,0 +1,162 @@
+"""Prompts and text on a real tokenizer wrapper of mlx_lm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlx_lm.utils import load_tokenizer
+
+from lmx_worker.commands import MessagesPrompt, TextPrompt
+from lmx_worker.completion import Completion
+from lmx_worker.engine import RowToken
+from lmx_worker.failure import RequestFailure
+from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.text import NORMAL, REASONING, TextMachine
+from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer
+
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    write_tokenizer(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "vocab_size": 320}')
+    return tmp_path
+
+
+@pytest.fixture
+def codec(directory: Path) -> MlxCodec:
+    return MlxCodec(load_tokenizer(directory))
+
+
+def with_template(directory: Path, template: str | None) -> MlxCodec:
+    file = directory / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "chat_template": template}))
+    return MlxCodec(load_tokenizer(directory))
+
+
+def prompt(*messages: dict[str, Any], tools: tuple = (), **arguments: Any) -> MessagesPrompt:
+    return MessagesPrompt(messages, tools, arguments)
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def rendered(codec: MlxCodec, asked: MessagesPrompt) -> str:
+    return codec._tokenizer.decode(codec.encode(asked).token_ids)
+
+
+def test_a_conversation_is_rendered_by_the_template(codec: MlxCodec) -> None:
+    assert rendered(codec, prompt(user("hi"))) == "<|user|>hi<|end|><|assistant|>"
+    assert rendered(codec, prompt(user("hi"), tools=(TOOL,))).startswith('<|system|>[{"type": "function"')
+
+
+def test_plain_text_is_tokenised_as_it_is(codec: MlxCodec) -> None:
+    encoded = codec.encode(TextPrompt("a lazy dog"))
+    assert codec._tokenizer.decode(encoded.token_ids) == "a lazy dog" and encoded.initial_state == NORMAL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [('{"city": "Köln"}', '{"city": "Köln"}'), ("", "{}"), ("{", '"{"'), ("[1]", '"[1]"')],
+)
+def test_arguments_of_earlier_calls_reach_the_template_as_objects(
+    codec: MlxCodec, arguments: str, shown: str
+) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+    message = {"role": "assistant", "content": "", "tool_calls": [call]}
+    text = rendered(codec, prompt(user("hi"), message))
+    assert f'"arguments": {shown}}}</tool_call>' in text
+    assert call["function"] == {"name": "get_weather", "arguments": arguments}, "the request is left alone"
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{{ messages[5].content }}", "no element 5"),
+        ("{% if %}", "refused"),
+        ("{{ ''.__class__.__mro__ }}", "refused"),
+    ],
+)
+def test_a_template_that_refuses_is_the_requests_error(directory: Path, template: str, says: str) -> None:
+    with pytest.raises(RequestFailure) as info:
+        with_template(directory, template).encode(prompt(user("hi")))
+    assert info.value.word == "invalid_request_error" and says in info.value.message
+
+
+def test_a_model_without_a_template_takes_only_text(directory: Path) -> None:
+    file = directory / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    del settings["chat_template"]
+    file.write_text(json.dumps(settings))
+    codec = MlxCodec(load_tokenizer(directory))
+    assert not codec.has_chat_template
+    with pytest.raises(RequestFailure, match="no chat template"):
+        codec.encode(prompt(user("hi")))
+
+
+@pytest.mark.parametrize(
+    "name", ["chat_template", "tokenize", "tools", "return_tensors", "continue_final_message"]
+)
+def test_a_client_cannot_reach_the_template_call_itself(codec: MlxCodec, name: str) -> None:
+    with pytest.raises(RequestFailure, match=name):
+        codec.encode(MessagesPrompt((user("hi"),), (), {name: "{{ 1 }}"}))
+
+
+def test_reasoning_opened_by_the_template_is_where_the_answer_starts(directory: Path) -> None:
+    opening = CHAT_TEMPLATE.replace("<|assistant|>{%", "<|assistant|><think>\n{%")
+    assert with_template(directory, opening).encode(prompt(user("hi"))).initial_state == REASONING
+
+
+def test_a_marker_the_user_wrote_or_the_template_closed_opens_nothing(
+    directory: Path, codec: MlxCodec
+) -> None:
+    assert codec.encode(prompt(user("what is <think>"))).initial_state == NORMAL
+    closing = CHAT_TEMPLATE.replace("<|assistant|>{%", "<|assistant|><think>\n\n</think>{%")
+    assert with_template(directory, closing).encode(prompt(user("hi"))).initial_state == NORMAL
+
+
+def generated(codec: MlxCodec, text: str, *, tools: tuple = (), end: bool = True) -> list[dict[str, Any]]:
+    """Events of a generation of exactly this text."""
+    ids = codec._tokenizer.encode(text, add_special_tokens=False)
+    completion = Completion("a", 1, codec.detokenizer(), TextMachine(codec.text_format, NORMAL, tools))
+    events: list[dict[str, Any]] = []
+    for index, token in enumerate(ids):
+        last = not end and index == len(ids) - 1
+        events += completion.accept(RowToken(0, token, "length" if last else None, None))["events"]
+    if end:
+        events += completion.accept(RowToken(0, 0, "stop", None))["events"]
+    return events
+
+
+def test_a_call_is_read_by_the_parser_mlx_lm_found_for_the_model(codec: MlxCodec) -> None:
+    text = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'
+    events = generated(codec, text, tools=(TOOL,))
+    assert [event["type"] for event in events] == ["tool_call", "finish"]
+    assert (events[0]["name"], events[0]["arguments"]) == ("get_weather", '{"city": "Paris"}')
+    assert events[1]["reason"] == "tool_calls"
+    assert generated(codec, text)[-1]["reason"] == "stop"
+
+
+def test_a_call_cut_by_the_limit_is_text_and_the_reason_is_length(codec: MlxCodec) -> None:
+    text = '<tool_call>{"name": "get_weather", "argum'
+    events = generated(codec, text, tools=(TOOL,), end=False)
+    assert "".join(event.get("text", "") for event in events) == text
+    assert events[-1]["reason"] == "length"
+
+
+def test_reasoning_tokens_are_counted(codec: MlxCodec) -> None:
+    events = generated(codec, "<think>the lazy dog</think>runs")
+    usage = events[-1]["usage"]
+    assert 3 <= usage["reasoning_tokens"] < usage["completion_tokens"]
+    assert {event["type"] for event in events} == {"reasoning", "text", "finish"}
+
+
+@pytest.mark.parametrize("text", ["smile 😀", "held back <", "held back <tool_ca", "held <think"])
+def test_nothing_held_back_is_lost_at_the_end(codec: MlxCodec, text: str) -> None:
+    for end in (True, False):
+        events = generated(codec, text, tools=(TOOL,), end=end)
+        assert "".join(event.get("text", "") for event in events) == text

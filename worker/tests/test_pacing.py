@@ -1,0 +1,83 @@
+import pytest
+
+from lmx_worker.pacing import (
+    MAX_CHUNK_ALONE,
+    MIN_CHUNK,
+    Limits,
+    Occupancy,
+    PrefillRate,
+    WaitingRow,
+    choose_next,
+    prefill_chunk,
+)
+
+NO_LIMIT = Limits(max_rows=32, max_padded_tokens=None)
+EMPTY = Occupancy(rows=0, longest_tokens=0, prefilling=[])
+
+
+@pytest.mark.parametrize(
+    ("rate", "prefilling", "decoding", "chunk"),
+    [
+        (None, 1, 0, 128),  # nothing measured yet
+        (None, 4, 3, 32),
+        (100_000, 1, 0, MAX_CHUNK_ALONE),
+        (300, 1, 0, 600),  # two seconds of work, alone
+        (100_000, 1, 5, 512),  # beside streams
+        (1_000, 1, 5, 250),
+        (170, 1, 5, 128),
+        (40, 1, 5, 80),  # a slow machine: two seconds are two seconds
+        (1, 1, 5, MIN_CHUNK),
+        (1_000, 2, 5, 125),  # shared by the rows in prefill
+    ],
+)
+def test_a_chunk_is_bounded_in_time_and_tokens(
+    rate: float | None, prefilling: int, decoding: int, chunk: int
+) -> None:
+    assert prefill_chunk(rate, rows_in_prefill=prefilling, rows_decoding=decoding) == chunk
+
+
+def test_the_rate_follows_measurements_and_ignores_tiny_ones() -> None:
+    rate = PrefillRate()
+    rate.measured(5, 1.0)
+    rate.measured(500, 0.0)
+    assert rate.tokens_per_second is None
+    rate.measured(100, 1.0)
+    rate.measured(300, 1.0)
+    assert rate.tokens_per_second == 200
+
+
+def choose(
+    *tokens: int, occupancy: Occupancy = EMPTY, limits: Limits = NO_LIMIT, ages: float = 0
+) -> int | None:
+    waiting = [WaitingRow(length, since=10.0) for length in tokens]
+    return choose_next(waiting, occupancy, limits, now=10.0 + ages)
+
+
+def test_the_shortest_goes_first_until_one_has_waited_long() -> None:
+    assert choose(900, 20, 50) == 1
+    assert choose(900, 20, 50, ages=60) == 0
+    assert choose() is None
+
+
+def test_rows_are_limited() -> None:
+    assert choose(5, occupancy=Occupancy(32, 10, [])) is None
+    assert choose(5, occupancy=Occupancy(31, 10, [])) == 0
+
+
+def test_short_prompts_share_a_prefill_and_a_long_one_has_one_companion() -> None:
+    assert choose(5, occupancy=Occupancy(30, 10, [10] * 30)) == 0
+    assert choose(5, occupancy=Occupancy(7, 100, [100] * 7)) == 0
+    assert choose(5, occupancy=Occupancy(8, 100, [100] * 8)) is None
+    assert choose(5, occupancy=Occupancy(1, 9000, [9000])) == 0
+    assert choose(5, occupancy=Occupancy(2, 9000, [9000, 10])) is None
+    assert choose(9000, occupancy=Occupancy(2, 10, [10, 10])) is None
+
+
+def test_the_padded_cache_is_what_counts() -> None:
+    """Trap e: fifteen short rows beside one of 8000 tokens cost sixteen times 8000."""
+    limits = Limits(max_rows=32, max_padded_tokens=16_000)
+    assert choose(100, occupancy=Occupancy(15, 200, []), limits=limits) == 0
+    assert choose(8000, occupancy=Occupancy(15, 200, []), limits=limits) is None
+    assert choose(8000, occupancy=Occupancy(1, 200, []), limits=limits) == 0
+    assert choose(100, occupancy=Occupancy(2, 8000, []), limits=limits) is None
+    assert choose(20_000, limits=limits) == 0, "alone in the engine anything may run"

@@ -1,0 +1,79 @@
+import json
+from typing import Any
+
+import pytest
+
+from lmx_worker.commands import Canary, Generate, Load, MessagesPrompt, Sampling, TokenPrompt
+from lmx_worker.protocol import Call, RejectedCall, parse_call
+from tests.worker_process import chat, request
+
+
+def parse(method: str, **params: Any) -> Call:
+    return parse_call(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+
+
+def rejected(method: str, **params: Any) -> RejectedCall:
+    with pytest.raises(RejectedCall) as info:
+        parse(method, **params)
+    assert info.value.call_id == 1
+    return info.value
+
+
+def test_commands_come_out_typed() -> None:
+    load = parse("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=4).command
+    assert load == Load("m", "/m", None, 4)
+    assert parse("canary", prompt="x", max_tokens=16).command == Canary("x", 16)
+    generate = parse(
+        "generate", request_id="a", request=request({"kind": "token_ids", "token_ids": [1]})
+    ).command
+    assert generate == Generate("a", TokenPrompt((1,)), Sampling(0.0, 1.0, 0), 8)
+
+
+def test_a_conversation_keeps_its_tool_calls_and_loses_nothing() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "system", "content": "s"},
+        {"role": "assistant", "content": "", "tool_calls": [call], "reasoning_content": "r"},
+        {"role": "tool", "content": "ok", "tool_call_id": "1", "name": "f"},
+    ]
+    tools = [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"a": None}}}]
+    prompt = {"kind": "messages", "messages": messages, "tools": tools, "chat_template_kwargs": {"x": [1]}}
+    command = parse("generate", request_id="a", request=request(prompt)).command
+    assert isinstance(command, Generate) and isinstance(command.prompt, MessagesPrompt)
+    assert command.prompt == MessagesPrompt(tuple(messages), tuple(tools), {"x": [1]})
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"max_tokens": 0}, "params.request.max_tokens"),
+        ({"max_tokens": 1.5}, "params.request.max_tokens"),
+        ({"surprise": 1}, "params.request.surprise"),
+        ({"prompt": []}, "params.request.prompt"),
+        ({"prompt": {"kind": "text"}}, "params.request.prompt.text"),
+        ({"prompt": {"kind": "token_ids", "token_ids": [True]}}, "params.request.prompt.token_ids.0"),
+        ({"sampling": None}, "params.request.sampling"),
+    ],
+)
+def test_a_wrong_member_is_named_by_its_path(change: dict[str, Any], path: str) -> None:
+    failure = rejected("generate", request_id="a", request={**chat("x"), **change}).failure
+    assert failure.data["param"] == path
+    assert path in failure.message
+
+
+def test_a_tool_without_a_name_is_refused() -> None:
+    ask = chat("x", tools=[{"type": "function", "function": {}}])
+    assert "function.name" in rejected("generate", request_id="a", request=ask).failure.message
+
+
+def test_bounds_of_the_other_methods() -> None:
+    for max_tokens in (0, 65, "16"):
+        rejected("canary", prompt=None, max_tokens=max_tokens)
+    rejected("load", model_id="m", path="/m", max_context_tokens=0, max_concurrency=1)
+    rejected("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=0)
+    rejected("initialize", protocol_version="1")
+
+
+def test_a_message_quotes_only_the_beginning_of_what_it_refuses() -> None:
+    failure = rejected("generate", request_id="a", request="x" * 100_000).failure
+    assert len(failure.message) < 300

@@ -1,0 +1,251 @@
+"""The tick loop with a scripted engine: order of messages, failures, cancels, ends."""
+
+import json
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from lmx_worker.protocol import Call, parse_call
+from lmx_worker.scheduler import Scheduler, StopSignal
+from lmx_worker.status import Status
+from tests.fake_engine import FakeEngine, texts
+from tests.worker_process import chat
+
+
+class Conversation:
+    """A scheduler on this thread; the preparation thread is its own."""
+
+    def __init__(self, engine: FakeEngine, *, rows: int = 4) -> None:
+        self.engine = engine
+        self.sent: list[dict[str, Any]] = []
+        self.status = Status()
+        self.inbox: SimpleQueue = SimpleQueue()
+        self.initialized: list[bool] = []
+        self.scheduler = Scheduler(
+            engine,
+            self.sent.append,
+            self.inbox,
+            self.status,
+            on_initialized=lambda: self.initialized.append(True),
+        )
+        self._ids = 0
+        self.put("initialize", protocol_version=1)
+        self.put("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=rows)
+        self.scheduler.tick()
+
+    def put(self, method: str, **params: Any) -> int:
+        self._ids += 1
+        message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params}
+        call = parse_call(json.dumps(message).encode())
+        assert isinstance(call, Call)
+        self.inbox.put(call)
+        return self._ids
+
+    def ask(self, request_id: str, text: str, max_tokens: int | None = 4) -> int:
+        return self.put("generate", request_id=request_id, request=chat(text, max_tokens=max_tokens))
+
+    def run_until_idle(self) -> None:
+        """Tick until nothing is in flight; a tick with prompts in preparation waits for them."""
+        self.scheduler.tick()
+        while self.status.in_flight:
+            self.scheduler.tick()
+
+    def answer(self, call_id: int) -> dict[str, Any]:
+        (answer,) = [message for message in self.sent if message.get("id") == call_id]
+        return answer
+
+    def rows(self, request_id: str) -> list[dict[str, Any]]:
+        steps = [message["params"]["rows"] for message in self.sent if message.get("method") == "step"]
+        return [row for rows in steps for row in rows if row["request_id"] == request_id]
+
+    def last_event(self, request_id: str) -> dict[str, Any]:
+        return self.rows(request_id)[-1]["events"][-1]
+
+
+def test_the_answer_comes_before_the_first_step_and_the_end_token_is_counted_but_not_text() -> None:
+    talk = Conversation(FakeEngine())
+    call = talk.ask("a", "x")
+    talk.run_until_idle()
+    assert talk.answer(call)["result"] == {"prompt_tokens": 1, "max_tokens": 4, "seed": 0}
+    methods = [message.get("method", message.get("id")) for message in talk.sent]
+    assert methods == [1, "load_progress", 2, call, "step", "step", "step", "step"]
+    rows = talk.rows("a")
+    assert [(row["position"], row["token_ids"]) for row in rows] == [
+        (0, [120]),
+        (1, [120]),
+        (2, [120]),
+        (3, [0]),
+    ]
+    assert texts(rows) == "xxx"
+    finish = talk.last_event("a")
+    assert (finish["reason"], finish["usage"]["completion_tokens"]) == ("stop", 4)
+    assert talk.initialized == [True]
+
+
+def test_every_row_of_a_failed_step_gets_an_error_and_the_next_request_works() -> None:
+    engine = FakeEngine(faults=[None, None, ValueError("top_k")])
+    talk = Conversation(engine)
+    talk.ask("a", "x", 50)
+    talk.ask("b", "y", 50)
+    talk.run_until_idle()
+    for name in ("a", "b"):
+        event = talk.last_event(name)
+        assert (event["type"], event["code"]) == ("error", "worker_crashed")
+        assert "top_k" in event["message"]
+        assert talk.rows(name)[-1]["token_ids"] == []
+    assert engine.rebuilds == 1
+    talk.ask("c", "z")
+    talk.run_until_idle()
+    assert talk.last_event("c")["type"] == "finish"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (RuntimeError("[METAL] Command buffer execution failed: Insufficient Memory (00000008)"), "gpu_oom"),
+        (RuntimeError("[METAL] Command buffer execution failed: x"), "gpu_error"),
+        (RuntimeError("[metal::malloc] Resource limit (499000) exceeded."), "gpu_objects"),
+        (RuntimeError("[malloc] Unable to allocate 1 bytes."), "host_oom"),
+        (MemoryError(), "host_oom"),
+    ],
+)
+def test_a_device_or_memory_error_ends_the_process_after_its_rows(error: Exception, cause: str) -> None:
+    engine = FakeEngine(faults=[error])
+    talk = Conversation(engine)
+    talk.ask("a", "x")
+    assert talk.scheduler.run() == 70
+    assert talk.last_event("a")["type"] == "error"
+    assert talk.sent[-1]["method"] == "fatal" and talk.sent[-1]["params"]["cause"] == cause
+    assert engine.rebuilds == 0
+
+
+def test_an_engine_that_does_not_come_back_ends_the_process() -> None:
+    talk = Conversation(FakeEngine(faults=[ValueError("x")], rebuild_fault=ValueError("still broken")))
+    talk.ask("a", "x")
+    assert talk.scheduler.run() == 70
+    assert talk.sent[-1]["params"] == {"cause": "engine_bug", "message": "still broken"}
+
+
+def test_a_memory_error_while_loading_is_fatal_too() -> None:
+    engine = FakeEngine(load_fault=RuntimeError("[malloc] Unable to allocate"))
+    talk = Conversation.__new__(Conversation)
+    with pytest.raises(Exception, match="malloc"):
+        Conversation.__init__(talk, engine)
+    assert not any("result" in message and message["id"] == 2 for message in talk.sent)
+
+
+def test_a_cancel_before_the_prompt_is_prepared_answers_both() -> None:
+    talk = Conversation(FakeEngine())
+    call = talk.ask("a", "x")
+    cancel = talk.put("cancel", request_id="a")
+    talk.scheduler.tick()
+    assert talk.answer(call)["error"]["data"]["code"] == "request_cancelled"
+    assert talk.answer(cancel)["result"] == {"cancelled": True}
+    talk.ask("b", "y")
+    talk.run_until_idle()
+    assert talk.rows("a") == [] and talk.last_event("b")["type"] == "finish"
+
+
+def test_a_cancel_while_waiting_for_room_leaves_nothing_behind() -> None:
+    talk = Conversation(FakeEngine(), rows=1)
+    for name in ("a", "b", "c"):
+        talk.ask(name, "x", 6)
+    while len(talk.rows("a")) < 2:
+        talk.scheduler.tick()
+    talk.put("cancel", request_id="b")
+    talk.run_until_idle()
+    assert talk.rows("b") == []
+    assert [talk.last_event(name)["type"] for name in ("a", "c")] == ["finish", "finish"]
+
+
+def test_cancels_take_effect_before_the_next_step() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("a", "x", 90)
+    while not talk.rows("a"):
+        talk.scheduler.tick()
+    talk.put("cancel", request_id="a")
+    seen = len(talk.rows("a"))
+    talk.scheduler.tick()
+    assert len(talk.rows("a")) == seen and talk.engine.rows == {}
+
+
+def test_a_prompt_that_fails_is_answered_and_the_preparation_goes_on() -> None:
+    talk = Conversation(FakeEngine())
+    refused, broken = talk.ask("a", "refuse"), talk.ask("b", "raise")
+    talk.ask("c", "x")
+    talk.run_until_idle()
+    assert talk.answer(refused)["error"]["message"] == "refused"
+    error = talk.answer(broken)["error"]
+    assert (error["data"]["code"], error["data"]["error_type"]) == ("internal_error", "ZeroDivisionError")
+    assert talk.last_event("c")["type"] == "finish"
+
+
+def test_a_row_whose_text_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("bad", "\u0001")
+    talk.ask("good", "x")
+    original = chr
+    monkeypatch.setattr("tests.fake_engine.chr", _refuse(1, original), raising=False)
+    talk.run_until_idle()
+    assert talk.last_event("bad")["code"] == "internal_error"
+    assert talk.last_event("good")["type"] == "finish"
+    assert talk.engine.rows == {}
+
+
+def _refuse(wrong: int, original: Any) -> Any:
+    def convert(token: int) -> str:
+        if token == wrong:
+            raise ValueError("no such token")
+        return original(token)
+
+    return convert
+
+
+def test_a_bug_in_a_command_is_an_internal_error() -> None:
+    talk = Conversation(FakeEngine())
+    talk.engine.memory = None  # type: ignore[assignment, method-assign]
+    call = talk.put("stats")
+    talk.scheduler.tick()
+    assert talk.answer(call)["error"]["code"] == -32603
+
+
+def test_shutdown_drops_rows_without_a_word_and_closes_before_it_answers() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("a", "x", 90)
+    while not talk.rows("a"):
+        talk.scheduler.tick()
+    call = talk.put("shutdown")
+    assert talk.scheduler.run() == 0
+    assert talk.sent[-1] == {"jsonrpc": "2.0", "id": call, "result": {}}
+    assert talk.engine.closed and talk.status.in_flight == 0
+
+
+def test_sigterm_ends_in_order_too() -> None:
+    talk = Conversation(FakeEngine())
+    talk.inbox.put(StopSignal())
+    assert talk.scheduler.run() == 0
+    assert talk.engine.closed
+
+
+def test_a_stop_during_a_load_ends_the_load() -> None:
+    engine = FakeEngine()
+    talk = Conversation.__new__(Conversation)
+    original = Status
+    status = original(stop_requested=True)
+    talk.__dict__.update(engine=engine, sent=[], status=status, inbox=SimpleQueue(), _ids=0)
+    talk.scheduler = Scheduler(engine, talk.sent.append, talk.inbox, status, on_initialized=lambda: None)
+    talk.put("initialize", protocol_version=1)
+    load = talk.put("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=1)
+    talk.inbox.put(StopSignal())
+    assert talk.scheduler.run() == 0
+    assert talk.answer(load)["error"]["data"]["code"] == "request_cancelled"
+
+
+def test_pings_show_steps_and_what_is_in_flight() -> None:
+    talk = Conversation(FakeEngine())
+    before = talk.status.ping()["steps"]
+    talk.ask("a", "x", 3)
+    talk.run_until_idle()
+    assert talk.status.ping()["steps"] == before + 3
+    assert talk.status.generated_tokens == 3
