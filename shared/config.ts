@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { samplingSchema } from "./generation.ts";
 
 /**
  * The configuration file, its defaults and what each key means. Every key is a flag-free fact of one installation;
@@ -31,6 +32,26 @@ export const modelSettingsSchema = z.strictObject({
     .max(256)
     .default(32)
     .describe("rows decoded together; more requests wait in the worker"),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("arguments for the chat template; a request's own come on top"),
+  sampling: samplingSchema
+    .omit({ seed: true })
+    .partial()
+    .optional()
+    .describe("sampling options for requests that name none"),
+  tool_parser: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("mlx_lm's tool parser; default: the one its chat template implies"),
+  pinned: z.boolean().default(false).describe("never leaves for being idle"),
+  idle_seconds: z
+    .number()
+    .positive()
+    .optional()
+    .describe("unloaded after this long without a request; default: the service's idle_seconds"),
   canary: z
     .strictObject({ prompt: z.string().min(1), expect: z.string().min(1) })
     .optional()
@@ -64,6 +85,12 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe("Linux: preload the system's OpenBLAS into workers when there is one"),
+  idle_seconds: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("a model is unloaded after this long without a request; null: never"),
   timeouts: timeoutsSchema.prefault({}).describe("time limits in seconds"),
   log_level: z
     .enum(["trace", "debug", "info", "warn", "error", "silent"])

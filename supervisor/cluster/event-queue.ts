@@ -1,5 +1,5 @@
-import type { GenerationEvent } from "../../shared/generation.ts";
 import { LmxError } from "../../shared/errors.ts";
+import type { GenerationEvent } from "../../shared/generation.ts";
 
 /** A reader may be this far behind before its request is given up, in bytes of text. The worker's pipe is never paused. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
@@ -29,7 +29,13 @@ export class EventQueue implements AsyncIterable<GenerationEvent> {
     this.#events.push(event);
     this.#bytes += textBytes(event);
     if (this.#bytes > MAX_BACKLOG_BYTES) {
-      this.fail(new LmxError("rate_limit_exceeded", "The client reads too slowly: more than 1 MiB was waiting for it.", { retryable: false }));
+      this.fail(
+        new LmxError(
+          "rate_limit_exceeded",
+          "The client reads too slowly: more than 1 MiB was waiting for it.",
+          { retryable: false },
+        ),
+      );
       return false;
     }
     this.#notify();

@@ -109,7 +109,10 @@ export class GenerationRun {
     }
     this.#row = null;
     const fate = this.#fate();
-    this.#options.log.info({ model: this.#options.host.id, fate, begun: this.#begun }, "request lost its worker");
+    this.#options.log.info(
+      { model: this.#options.host.id, fate, begun: this.#begun },
+      "request lost its worker",
+    );
     switch (fate) {
       case "drop":
         this.#queue.end();
@@ -160,6 +163,7 @@ function crashed(modelId: string, begun: boolean): LmxError {
 
 /** An error a worker reported; a word that is not in the table is a bug of ours. */
 function wireError(word: unknown, message: string, param?: unknown): LmxError {
-  const code: ErrorCode = typeof word === "string" && Object.hasOwn(ERRORS, word) ? (word as ErrorCode) : "internal_error";
+  const code: ErrorCode =
+    typeof word === "string" && Object.hasOwn(ERRORS, word) ? (word as ErrorCode) : "internal_error";
   return new LmxError(code, message, typeof param === "string" ? { param } : {});
 }

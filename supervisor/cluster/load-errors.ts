@@ -7,7 +7,10 @@ const LOADING_RETRY_SECONDS = 5;
 const LONGEST_RETRY_SECONDS = 60;
 
 /** The error for a request that a model cannot serve now. */
-export function refusal(modelId: string, decision: Extract<HoldDecision, { kind: `refuse-${string}` }>): LmxError {
+export function refusal(
+  modelId: string,
+  decision: Extract<HoldDecision, { kind: `refuse-${string}` }>,
+): LmxError {
   switch (decision.kind) {
     case "refuse-quarantined":
       return reasonError(decision.reason, `${modelId} is quarantined: ${decision.reason.message}`);
@@ -20,9 +23,13 @@ export function refusal(modelId: string, decision: Extract<HoldDecision, { kind:
     }
     case "refuse-not-loaded": {
       const why = decision.reason === null ? "" : ` Its last attempt failed: ${decision.reason.message}.`;
-      return new LmxError("model_not_ready", `${modelId} is not loaded.${why} Load it with: lmx load ${modelId}`, {
-        retryable: false,
-      });
+      return new LmxError(
+        "model_not_ready",
+        `${modelId} is not loaded.${why} Load it with: lmx load ${modelId}`,
+        {
+          retryable: false,
+        },
+      );
     }
     default:
       return decision satisfies never;

@@ -39,7 +39,10 @@ export async function loadWorker(
   };
   const stall = stallWatch(session, timeouts.load_stall_seconds * 1000);
   try {
-    return await phase("loading", Promise.race([session.load(params, timeouts.load_cap_seconds * 1000), stall.stalled]));
+    return await phase(
+      "loading",
+      Promise.race([session.load(params, timeouts.load_cap_seconds * 1000), stall.stalled]),
+    );
   } finally {
     stall.stop();
   }
@@ -75,9 +78,16 @@ async function phase<T>(name: "starting" | "loading" | "canary", work: Promise<T
     return { kind: "done", result: await work };
   } catch (error) {
     if (error instanceof RpcLostError && error.kind === "closed") return { kind: "gone" };
-    if (error instanceof RpcLostError) return { kind: "failed", failure: classifyTimeout(name, error.message), hung: true };
-    const word = error instanceof RpcError && typeof error.data.code === "string" ? error.data.code : "protocol_violation";
-    const message = error instanceof ZodError ? `The worker's answer has the wrong shape: ${error.message}` : String((error as Error).message);
+    if (error instanceof RpcLostError)
+      return { kind: "failed", failure: classifyTimeout(name, error.message), hung: true };
+    const word =
+      error instanceof RpcError && typeof error.data.code === "string"
+        ? error.data.code
+        : "protocol_violation";
+    const message =
+      error instanceof ZodError
+        ? `The worker's answer has the wrong shape: ${error.message}`
+        : String((error as Error).message);
     return { kind: "failed", failure: classifyAnswer(name, word, message), hung: false };
   }
 }
@@ -88,7 +98,10 @@ function stallWatch(session: WorkerSession, stallMs: number): { stalled: Promise
   const stalled = new Promise<never>((_, reject) => {
     const rearm = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => reject(new RpcLostError("timeout", `load made no progress for ${stallMs} ms`)), stallMs);
+      timer = setTimeout(
+        () => reject(new RpcLostError("timeout", `load made no progress for ${stallMs} ms`)),
+        stallMs,
+      );
     };
     session.onProgress = rearm;
     rearm();

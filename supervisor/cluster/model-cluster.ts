@@ -81,7 +81,9 @@ export class ModelCluster implements Cluster {
   async stop(): Promise<void> {
     const hosts = [...this.#hosts.values()];
     await Promise.all(hosts.map((host) => host.unload(new AbortController().signal)));
-    this.#stopping.abort(new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 }));
+    this.#stopping.abort(
+      new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 }),
+    );
   }
 
   /** Kills every worker; for a stop that cannot wait. */
@@ -104,7 +106,9 @@ export class ModelCluster implements Cluster {
   #notFound(idOrAlias: string): LmxError {
     const near = this.#options.catalogue.nearest(idOrAlias);
     const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : " List the models with: lmx ps";
-    return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}`, { param: "model" });
+    return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}`, {
+      param: "model",
+    });
   }
 
   #syncHosts(): void {

@@ -15,8 +15,8 @@ import {
 } from "../policy/model-state.ts";
 import { loadFailure, refusal } from "./load-errors.ts";
 import type { LoadPermit, LoadQueue } from "./load-queue.ts";
-import { readinessOf } from "./model-view.ts";
 import type { ModelRecord } from "./model-record.ts";
+import { readinessOf } from "./model-view.ts";
 import { ModelWorkers, type WorkerPorts } from "./model-workers.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -24,8 +24,6 @@ import type { WorkerSession } from "./worker-session.ts";
 export interface HostPorts extends WorkerPorts {
   readonly loads: LoadQueue;
   readonly record: ModelRecord;
-  /** Monotonic milliseconds. */
-  now(): number;
   /** 0 ≤ random < 1 */
   random(): number;
 }
@@ -155,14 +153,17 @@ export class ModelHost {
       const { state, leaving } = this.#model;
       if (state.kind === "routable") return this.#loadResult();
       const failed = this.#lastFailure;
-      if (failed !== null && failed.number > failuresBefore) throw loadFailure(this.id, failed.failure.reason);
+      if (failed !== null && failed.number > failuresBefore)
+        throw loadFailure(this.id, failed.failure.reason);
       if (state.kind !== "draining" && !asked) {
         asked = true;
         this.#dispatch({ kind: "load-asked", by: "operator" });
         continue;
       }
       if (asked && state.kind === "unloaded" && leaving === null) {
-        throw new LmxError("model_not_ready", `${this.id} was unloaded while it was loading.`, { retryable: false });
+        throw new LmxError("model_not_ready", `${this.id} was unloaded while it was loading.`, {
+          retryable: false,
+        });
       }
       await this.#changed(Number.POSITIVE_INFINITY, signal);
     }
@@ -187,7 +188,8 @@ export class ModelHost {
     if (this.#dispatching) return;
     this.#dispatching = true;
     try {
-      for (let next = this.#queuedEvents.shift(); next !== undefined; next = this.#queuedEvents.shift()) this.#apply(next);
+      for (let next = this.#queuedEvents.shift(); next !== undefined; next = this.#queuedEvents.shift())
+        this.#apply(next);
     } finally {
       this.#dispatching = false;
     }
@@ -199,7 +201,10 @@ export class ModelHost {
     this.#model = decision.model;
     if (before.state.kind !== decision.model.state.kind) {
       this.#since = new Date();
-      this.#ports.log.info({ model: this.id, from: before.state.kind, to: decision.model.state.kind, event: event.kind }, "model state");
+      this.#ports.log.info(
+        { model: this.id, from: before.state.kind, to: decision.model.state.kind, event: event.kind },
+        "model state",
+      );
     }
     for (const effect of decision.effects) this.#perform(effect);
   }
@@ -233,7 +238,10 @@ export class ModelHost {
         return;
       case "report-failure":
         this.#lastFailure = { number: (this.#lastFailure?.number ?? 0) + 1, failure: effect.failure };
-        this.#ports.log.warn({ model: this.id, class: effect.failure.class, ...effect.failure.reason }, "worker failure");
+        this.#ports.log.warn(
+          { model: this.id, class: effect.failure.class, ...effect.failure.reason },
+          "worker failure",
+        );
         return;
       case "wake-waiters":
         this.#wakeAll();
@@ -281,7 +289,16 @@ export class ModelHost {
       readiness: this.readiness(),
       load_seconds: evidence?.loaded.load_seconds ?? null,
       memory_bytes: evidence?.loaded.memory_bytes ?? null,
-      checks: evidence === null ? [] : [{ name: "canary", status: evidence.warning === null ? "pass" : "warn", detail: evidence.warning ?? "the canary answered" }],
+      checks:
+        evidence === null
+          ? []
+          : [
+              {
+                name: "canary",
+                status: evidence.warning === null ? "pass" : "warn",
+                detail: evidence.warning ?? "the canary answered",
+              },
+            ],
     };
   }
 }

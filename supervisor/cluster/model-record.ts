@@ -19,7 +19,11 @@ export class ModelRecord {
   readonly #loadOnRequest: Config["load_on_request"];
   readonly #versions: () => BackendVersions | null;
 
-  constructor(registry: CompatibilityRegistry, loadOnRequest: Config["load_on_request"], versions: () => BackendVersions | null) {
+  constructor(
+    registry: CompatibilityRegistry,
+    loadOnRequest: Config["load_on_request"],
+    versions: () => BackendVersions | null,
+  ) {
     this.#registry = registry;
     this.#loadOnRequest = loadOnRequest;
     this.#versions = versions;
@@ -32,7 +36,12 @@ export class ModelRecord {
     return versions !== null && this.#registry.hasPass(keyOf(entry, versions));
   }
 
-  outcome(entry: CatalogueEntry, outcome: "pass" | "fail", reason: ReadinessReason | null, evidence: LoadEvidence | null): void {
+  outcome(
+    entry: CatalogueEntry,
+    outcome: "pass" | "fail",
+    reason: ReadinessReason | null,
+    evidence: LoadEvidence | null,
+  ): void {
     const versions = evidence?.versions ?? this.#versions();
     if (versions === null) return;
     const key = keyOf(entry, versions);

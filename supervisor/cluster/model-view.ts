@@ -15,7 +15,9 @@ export function readinessOf(model: Model, since: Date, toDate: (monotonicMs: num
     reason: publicReason(model),
     failures: model.failures,
     next_attempt_at:
-      model.state.kind === "admitted" && model.state.reason !== null ? toDate(model.state.notBefore).toISOString() : null,
+      model.state.kind === "admitted" && model.state.reason !== null
+        ? toDate(model.state.notBefore).toISOString()
+        : null,
     quarantine: model.state.kind === "quarantined" ? { level: 0, until: null, dossier_id: null } : null,
   };
 }

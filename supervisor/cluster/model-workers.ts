@@ -3,8 +3,9 @@ import type { ModelSettings, Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { classifyExit, type WorkerPhase } from "../policy/failure.ts";
-import type { ModelEvent, WorkerNumber } from "../policy/model-state.ts";
+import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -13,6 +14,8 @@ export interface WorkerPorts {
   launch(modelId: string): Promise<WorkerSession>;
   settings(modelId: string): ModelSettings;
   readonly timeouts: Timeouts;
+  /** Monotonic milliseconds. */
+  now(): number;
   readonly log: Logger;
 }
 
@@ -34,6 +37,15 @@ interface Slot {
 
 /** A model that has served this long without a failure is forgiven one. Milliseconds. */
 const FORGIVE_AFTER_MS = 600_000;
+
+const HUNG: Failure = {
+  class: "crash",
+  reason: {
+    code: "worker_crashed",
+    cause: "hung",
+    message: "The worker answered no ping for 30 s and was ended",
+  },
+};
 
 /** The worker processes of one model: performs what the state machine asks for and reports what happened as events. */
 export class ModelWorkers {
@@ -121,23 +133,49 @@ export class ModelWorkers {
     try {
       session = await this.#ports.launch(entry.id);
     } catch (error) {
-      const exit = { code: null, signal: null, stderrTail: "", intent: null, spawnError: error as NodeJS.ErrnoException };
+      const exit = {
+        code: null,
+        signal: null,
+        stderrTail: "",
+        intent: null,
+        spawnError: error as NodeJS.ErrnoException,
+      };
       this.#report({ kind: "exited", worker, failure: classifyExit(exitFacts("starting", exit, null)) });
       return null;
     }
     const slot: Slot = { session, entry, phase: "starting", canary: null, warning: null };
     this.#slots.set(worker, slot);
-    void session.exited.then((exit) => this.#onExit(worker, slot, exit));
+    const heartbeat = this.#watch(worker, session);
+    void session.exited.then((exit) => {
+      heartbeat.stop();
+      this.#onExit(worker, slot, exit);
+    });
     if (this.#endedEarly.delete(worker)) this.end(worker, "kill");
     return slot;
   }
 
+  #watch(worker: WorkerNumber, session: WorkerSession): Heartbeat {
+    return new Heartbeat({
+      ping: (timeoutMs) => session.ping(timeoutMs),
+      onPong: () => {},
+      onHung: () => this.#report({ kind: "failed", worker, failure: HUNG, hung: true }),
+      now: this.#ports.now,
+    });
+  }
+
   #onExit(worker: WorkerNumber, slot: Slot, exit: WorkerExit): void {
     const { code, signal, intent } = exit;
-    this.#ports.log.info({ model: slot.entry.id, pid: slot.session.pid, code, signal, intent, phase: slot.phase }, "worker exited");
+    this.#ports.log.info(
+      { model: slot.entry.id, pid: slot.session.pid, code, signal, intent, phase: slot.phase },
+      "worker exited",
+    );
     this.#slots.delete(worker);
     // The state moves first, so that a lost request is judged by where the model is going.
-    this.#report({ kind: "exited", worker, failure: classifyExit(exitFacts(slot.phase, exit, slot.session.fatal)) });
+    this.#report({
+      kind: "exited",
+      worker,
+      failure: classifyExit(exitFacts(slot.phase, exit, slot.session.fatal)),
+    });
     slot.session.loseAll();
   }
 

@@ -18,7 +18,11 @@ import type { WorkerExit } from "../process/worker-process.ts";
 export interface WorkerConnection {
   readonly pid: number | undefined;
   readonly exited: Promise<WorkerExit>;
-  request<M extends WorkerMethod>(method: M, params: MethodParams<M>, timeoutMs: number): Promise<MethodResult<M>>;
+  request<M extends WorkerMethod>(
+    method: M,
+    params: MethodParams<M>,
+    timeoutMs: number,
+  ): Promise<MethodResult<M>>;
   stop(how: "orderly" | "hung", reason: string): Promise<void>;
   kill(reason: string): void;
 }
@@ -66,7 +70,11 @@ export class WorkerSession {
   }
 
   async initialize(timeoutMs: number): Promise<MethodResult<"initialize">> {
-    const result = await this.#connection.request("initialize", { protocol_version: PROTOCOL_VERSION }, timeoutMs);
+    const result = await this.#connection.request(
+      "initialize",
+      { protocol_version: PROTOCOL_VERSION },
+      timeoutMs,
+    );
     this.initialized = result;
     return result;
   }
@@ -81,11 +89,23 @@ export class WorkerSession {
     return this.#connection.request("canary", params, timeoutMs);
   }
 
+  ping(timeoutMs: number): Promise<MethodResult<"ping">> {
+    return this.#connection.request("ping", {}, timeoutMs);
+  }
+
   /** Resolves when the worker has accepted the request; rows go to the listener from then on, possibly before. */
-  async generate(requestId: string, request: GenerationRequest, listener: RowListener): Promise<MethodResult<"generate">> {
+  async generate(
+    requestId: string,
+    request: GenerationRequest,
+    listener: RowListener,
+  ): Promise<MethodResult<"generate">> {
     this.#rows.set(requestId, listener);
     try {
-      return await this.#connection.request("generate", { request_id: requestId, request }, ACCEPT_TIMEOUT_MS);
+      return await this.#connection.request(
+        "generate",
+        { request_id: requestId, request },
+        ACCEPT_TIMEOUT_MS,
+      );
     } catch (error) {
       this.#drop(requestId);
       throw error;

@@ -24,8 +24,10 @@ export type CanaryVerdict =
  */
 export function judgeCanary(evidence: CanaryEvidence, expectation: CanaryExpectation | null): CanaryVerdict {
   const { token_ids: ids, text } = evidence;
-  if (evidence.non_finite_steps > 0) return fail("non_finite_logits", `${evidence.non_finite_steps} steps had NaN or infinite logits`);
-  if (evidence.constant_steps > 0) return fail("constant_logits", `${evidence.constant_steps} steps had logits that were all equal`);
+  if (evidence.non_finite_steps > 0)
+    return fail("non_finite_logits", `${evidence.non_finite_steps} steps had NaN or infinite logits`);
+  if (evidence.constant_steps > 0)
+    return fail("constant_logits", `${evidence.constant_steps} steps had logits that were all equal`);
   if (ids.length === 0) return fail("no_tokens", "no token was generated");
   if (ids.every((id) => id === 0)) return fail("token_zero", `all ${ids.length} tokens were token 0`);
   if (text.trim() === "") return fail("no_visible_text", `${ids.length} tokens gave no visible text`);

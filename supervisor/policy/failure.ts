@@ -23,17 +23,30 @@ export function classifyExit(facts: ExitFacts): Failure {
     return environment("spawn_failed", `The worker could not be started: ${facts.spawnError}`);
   }
   if (facts.fatal !== null) {
-    return { class: "crash", reason: { code, cause: facts.fatal.cause, message: `The engine failed: ${facts.fatal.message}` } };
+    return {
+      class: "crash",
+      reason: { code, cause: facts.fatal.cause, message: `The engine failed: ${facts.fatal.message}` },
+    };
   }
   if (facts.signal === "SIGKILL") {
     const message = `The worker was killed (SIGKILL) ${during(facts.phase)}, by the system's memory guard or by hand`;
     return { class: "resource", reason: { code, cause: "killed_external", message } };
   }
   if (facts.signal !== null) {
-    return { class: "crash", reason: { code, cause: facts.signal.toLowerCase(), message: `The worker died of ${facts.signal} ${during(facts.phase)}` } };
+    return {
+      class: "crash",
+      reason: {
+        code,
+        cause: facts.signal.toLowerCase(),
+        message: `The worker died of ${facts.signal} ${during(facts.phase)}`,
+      },
+    };
   }
   if (facts.phase === "starting") {
-    return environment("startup_failed", `The worker ended with exit code ${facts.code} before it was ready${lastLine(facts.stderrTail)}`);
+    return environment(
+      "startup_failed",
+      `The worker ended with exit code ${facts.code} before it was ready${lastLine(facts.stderrTail)}`,
+    );
   }
   const message = `The worker ended with exit code ${facts.code} ${during(facts.phase)}${lastLine(facts.stderrTail)}`;
   return { class: "crash", reason: { code, cause: `exit_${facts.code}`, message } };
@@ -47,18 +60,25 @@ const VERDICTS: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /** An error a worker answered while it started or loaded: a verdict on the model, a broken runtime, or a failure that counts. */
-export function classifyAnswer(phase: "starting" | "loading" | "canary", word: string, message: string): Failure {
+export function classifyAnswer(
+  phase: "starting" | "loading" | "canary",
+  word: string,
+  message: string,
+): Failure {
   if (phase === "starting") return environment("handshake_refused", message);
   if (VERDICTS.has(word)) return { class: "deterministic", reason: { code: word, cause: word, message } };
-  if (word === "insufficient_memory") return { class: "resource", reason: { code: word, cause: "out_of_memory", message } };
-  if (phase === "canary") return { class: "crash", reason: { code: "model_canary_failed", cause: "canary_error", message } };
+  if (word === "insufficient_memory")
+    return { class: "resource", reason: { code: word, cause: "out_of_memory", message } };
+  if (phase === "canary")
+    return { class: "crash", reason: { code: "model_canary_failed", cause: "canary_error", message } };
   return { class: "crash", reason: { code: "model_loader_crashed", cause: "load_error", message } };
 }
 
 /** A worker that did not answer in time and has to be ended. */
 export function classifyTimeout(phase: "starting" | "loading" | "canary", message: string): Failure {
   if (phase === "starting") return environment("handshake_timeout", message);
-  if (phase === "canary") return { class: "crash", reason: { code: "model_canary_failed", cause: "canary_timeout", message } };
+  if (phase === "canary")
+    return { class: "crash", reason: { code: "model_canary_failed", cause: "canary_timeout", message } };
   return { class: "crash", reason: { code: "model_load_timeout", cause: "load_timeout", message } };
 }
 

@@ -8,7 +8,11 @@ export type HoldDecision =
   /** Start it, then hold. */
   | { readonly kind: "start" }
   | { readonly kind: "refuse-not-loaded"; readonly reason: ReadinessReason | null }
-  | { readonly kind: "refuse-coming"; readonly readyInMs: Milliseconds; readonly reason: ReadinessReason | null }
+  | {
+      readonly kind: "refuse-coming";
+      readonly readyInMs: Milliseconds;
+      readonly reason: ReadinessReason | null;
+    }
   | { readonly kind: "refuse-quarantined"; readonly reason: ReadinessReason };
 
 export interface HoldFacts {

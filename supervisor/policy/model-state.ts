@@ -22,7 +22,12 @@ export type Milliseconds = number;
 /** Where the model is now; each state carries only its own data. */
 export type ModelState =
   | { readonly kind: "unloaded"; readonly reason: ReadinessReason | null }
-  | { readonly kind: "admitted"; readonly reason: ReadinessReason | null; readonly notBefore: Milliseconds; readonly permit: "none" | "asked" }
+  | {
+      readonly kind: "admitted";
+      readonly reason: ReadinessReason | null;
+      readonly notBefore: Milliseconds;
+      readonly permit: "none" | "asked";
+    }
   | { readonly kind: "loading"; readonly worker: WorkerNumber }
   | { readonly kind: "canary"; readonly worker: WorkerNumber }
   | { readonly kind: "routable"; readonly worker: WorkerNumber }
@@ -57,7 +62,12 @@ export type ModelEvent =
   | { readonly kind: "loaded"; readonly worker: WorkerNumber }
   | { readonly kind: "canary-passed"; readonly worker: WorkerNumber }
   /** The worker lives but must not go on. Hung: it cannot be asked to leave. */
-  | { readonly kind: "failed"; readonly worker: WorkerNumber; readonly failure: Failure; readonly hung: boolean }
+  | {
+      readonly kind: "failed";
+      readonly worker: WorkerNumber;
+      readonly failure: Failure;
+      readonly hung: boolean;
+    }
   | { readonly kind: "drained"; readonly worker: WorkerNumber }
   | { readonly kind: "exited"; readonly worker: WorkerNumber; readonly failure: Failure }
   | { readonly kind: "steady"; readonly worker: WorkerNumber };
@@ -138,7 +148,12 @@ function same(model: Model): Decision {
 }
 
 /** Asks for a load permit unless a dying worker or the restart delay stands in the way. */
-function admit(model: Model, reason: ReadinessReason | null, notBefore: Milliseconds, now: Milliseconds): Decision {
+function admit(
+  model: Model,
+  reason: ReadinessReason | null,
+  notBefore: Milliseconds,
+  now: Milliseconds,
+): Decision {
   const ready = model.leaving === null && notBefore <= now;
   const state: ModelState = { kind: "admitted", reason, notBefore, permit: ready ? "asked" : "none" };
   if (ready) return { model: { ...model, state }, effects: [{ kind: "ask-permit" }] };
@@ -156,7 +171,9 @@ function onLoadAsked(model: Model, by: "operator" | "auto-load" | "request", { n
       return by === "operator" ? admit({ ...model, wanted }, null, now, now) : same(model);
     case "admitted":
       // An operator does not wait out the restart delay.
-      return by === "operator" && model.state.permit === "none" ? admit(model, model.state.reason, now, now) : same(model);
+      return by === "operator" && model.state.permit === "none"
+        ? admit(model, model.state.reason, now, now)
+        : same(model);
     case "loading":
     case "canary":
     case "routable":
@@ -241,7 +258,10 @@ function onRetryDue(model: Model, { now }: Moment): Decision {
 
 function onLoaded(model: Model, worker: WorkerNumber): Decision {
   if (model.state.kind !== "loading" || model.state.worker !== worker) return same(model);
-  return { model: { ...model, state: { kind: "canary", worker } }, effects: [{ kind: "run-canary", worker }] };
+  return {
+    model: { ...model, state: { kind: "canary", worker } },
+    effects: [{ kind: "run-canary", worker }],
+  };
 }
 
 function onCanaryPassed(model: Model, worker: WorkerNumber): Decision {
@@ -249,7 +269,11 @@ function onCanaryPassed(model: Model, worker: WorkerNumber): Decision {
   return {
     // A load success forgives nothing: a model that loads and then crashes would never be caught.
     model: { ...model, wanted: true, state: { kind: "routable", worker } },
-    effects: [{ kind: "record", outcome: "pass", reason: null }, { kind: "return-permit" }, { kind: "wake-waiters" }],
+    effects: [
+      { kind: "record", outcome: "pass", reason: null },
+      { kind: "return-permit" },
+      { kind: "wake-waiters" },
+    ],
   };
 }
 
@@ -259,7 +283,10 @@ function onFailed(model: Model, event: Extract<ModelEvent, { kind: "failed" }>, 
   if (currentWorker(model.state) !== worker) return same(model);
   const end: Effect = { kind: "end-worker", worker, how: hung ? "kill" : "orderly" };
   if (model.state.kind === "draining") {
-    return { model: { ...model, state: { kind: "unloaded", reason: null }, leaving: worker }, effects: [end] };
+    return {
+      model: { ...model, state: { kind: "unloaded", reason: null }, leaving: worker },
+      effects: [end],
+    };
   }
   const next = afterFailure({ ...model, leaving: worker }, failure, moment);
   return { model: next.model, effects: [end, ...next.effects] };
@@ -270,7 +297,10 @@ function onExited(model: Model, worker: WorkerNumber, failure: Failure, moment: 
   if (currentWorker(model.state) !== worker) return same(model);
   if (model.state.kind === "draining") {
     // Asked to leave, so however it went it is not a failure.
-    return { model: { ...model, state: { kind: "unloaded", reason: null } }, effects: [{ kind: "wake-waiters" }] };
+    return {
+      model: { ...model, state: { kind: "unloaded", reason: null } },
+      effects: [{ kind: "wake-waiters" }],
+    };
   }
   return afterFailure(model, failure, moment);
 }
@@ -293,7 +323,8 @@ function onDrained(model: Model, worker: WorkerNumber): Decision {
 
 /** Ten quiet minutes with work done: one failure is forgiven. */
 function onSteady(model: Model, worker: WorkerNumber): Decision {
-  if (model.state.kind !== "routable" || model.state.worker !== worker || model.failures === 0) return same(model);
+  if (model.state.kind !== "routable" || model.state.worker !== worker || model.failures === 0)
+    return same(model);
   return { model: { ...model, failures: model.failures - 1 }, effects: [] };
 }
 
@@ -308,14 +339,23 @@ function afterFailure(model: Model, failure: Failure, { now, random }: Moment): 
   const wake: Effect = { kind: "wake-waiters" };
   switch (failure.class) {
     case "deterministic":
-      return { model: { ...model, state: { kind: "quarantined", reason: failure.reason } }, effects: [...before, wake] };
+      return {
+        model: { ...model, state: { kind: "quarantined", reason: failure.reason } },
+        effects: [...before, wake],
+      };
     case "environment":
-      return { model: { ...model, state: { kind: "unloaded", reason: failure.reason } }, effects: [...before, wake] };
+      return {
+        model: { ...model, state: { kind: "unloaded", reason: failure.reason } },
+        effects: [...before, wake],
+      };
     case "crash":
     case "resource": {
       const counted: Model = { ...model, failures: model.failures + 1 };
       if (!model.wanted) {
-        return { model: { ...counted, state: { kind: "unloaded", reason: failure.reason } }, effects: [...before, wake] };
+        return {
+          model: { ...counted, state: { kind: "unloaded", reason: failure.reason } },
+          effects: [...before, wake],
+        };
       }
       const notBefore = now + restartDelayMs(counted.failures, random);
       const next = admit(counted, failure.reason, notBefore, now);

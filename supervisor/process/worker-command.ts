@@ -15,6 +15,8 @@ export interface WorkerCommandInput {
   /** Random marker in argv: a later start recognises this worker by it. */
   readonly token: string;
   readonly platform: NodeJS.Platform;
+  /** A faster BLAS to preload, or null. */
+  readonly openBlas: string | null;
   /** The supervisor's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -42,5 +44,10 @@ export function workerCommand(input: WorkerCommandInput): WorkerCommand {
   });
   // mx.compile shells out to a compiler and caches without a lock: a worker killed half-way breaks every later one.
   if (input.platform === "linux") env.MLX_DISABLE_COMPILE = "1";
+  if (input.openBlas !== null) {
+    env.LD_PRELOAD = input.openBlas;
+    // One engine thread feeds it; more threads only fight over the cores with other workers.
+    env.OPENBLAS_NUM_THREADS = "1";
+  }
   return { file: input.python, args: ["-m", "lmx_worker", "--token", input.token], env };
 }

@@ -55,7 +55,8 @@ export class WorkerProcess {
       maxRequestBytes: MAX_REQUEST_LINE_BYTES,
     });
     // An unguarded pipe error (EPIPE while a worker dies) would end the supervisor.
-    for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.on("error", () => {});
+    for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr])
+      pipe.on("error", () => {});
     this.#child.stdout.on("data", (chunk: Buffer) => this.#peer.receive(chunk));
     this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
   }
@@ -68,7 +69,11 @@ export class WorkerProcess {
    * @throws RpcError the worker refused; RpcLostError it died or the time ran out; RpcTooLargeError nothing was sent;
    * ZodError its answer has the wrong shape
    */
-  async request<M extends WorkerMethod>(method: M, params: MethodParams<M>, timeoutMs: number): Promise<MethodResult<M>> {
+  async request<M extends WorkerMethod>(
+    method: M,
+    params: MethodParams<M>,
+    timeoutMs: number,
+  ): Promise<MethodResult<M>> {
     const result = await this.#peer.request(method, params, { timeoutMs });
     return WORKER_METHODS[method].result.parse(result) as MethodResult<M>;
   }
@@ -103,7 +108,11 @@ export class WorkerProcess {
   #watchExit(): Promise<WorkerExit> {
     const child = this.#child.nodeChildProcess;
     return new Promise((resolve) => {
-      const settle = (code: number | null, signal: NodeJS.Signals | null, spawnError: NodeJS.ErrnoException | null) => {
+      const settle = (
+        code: number | null,
+        signal: NodeJS.Signals | null,
+        spawnError: NodeJS.ErrnoException | null,
+      ) => {
         const stderrTail = this.#stderr.text();
         for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.destroy();
         this.#peer.close("the worker exited");
@@ -170,7 +179,9 @@ async function drained(pipes: readonly Readable[]): Promise<void> {
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, LAST_OUTPUT_MS);
   });
-  const ended = pipes.map((pipe) => (pipe.closed ? null : new Promise((resolve) => pipe.once("close", resolve))));
+  const ended = pipes.map((pipe) =>
+    pipe.closed ? null : new Promise((resolve) => pipe.once("close", resolve)),
+  );
   try {
     await Promise.race([Promise.all(ended), timeUp]);
   } finally {

@@ -78,7 +78,11 @@ export class RpcPeer {
   #nextId = 1;
   #closed: Error | null = null;
 
-  constructor(sink: LineSink, handlers: PeerHandlers, limits: { maxLineBytes: number; maxRequestBytes: number }) {
+  constructor(
+    sink: LineSink,
+    handlers: PeerHandlers,
+    limits: { maxLineBytes: number; maxRequestBytes: number },
+  ) {
     this.#sink = sink;
     this.#handlers = handlers;
     this.#splitter = new LineSplitter(limits.maxLineBytes);
@@ -94,11 +98,14 @@ export class RpcPeer {
     const id = this.#nextId++;
     const line = `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
     const bytes = Buffer.byteLength(line);
-    if (bytes > this.#maxRequestBytes) return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
+    if (bytes > this.#maxRequestBytes)
+      return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#abandoned.add(id);
-        settle(id, () => reject(new RpcLostError("timeout", `${method} was not answered within ${options.timeoutMs} ms`)));
+        settle(id, () =>
+          reject(new RpcLostError("timeout", `${method} was not answered within ${options.timeoutMs} ms`)),
+        );
       }, options.timeoutMs);
       const settle = (key: number, act: () => void) => {
         clearTimeout(timer);
@@ -109,7 +116,9 @@ export class RpcPeer {
         reject: (error) => settle(id, () => reject(error)),
       });
       this.#sink.write(line).catch((error: Error) => {
-        this.#waiting.get(id)?.reject(new RpcLostError("closed", `${method} could not be sent: ${error.message}`));
+        this.#waiting
+          .get(id)
+          ?.reject(new RpcLostError("closed", `${method} could not be sent: ${error.message}`));
       });
     });
   }

@@ -11,7 +11,14 @@ async function ready(options: Parameters<typeof hostWithFakes>[0] = {}) {
   const parts = hostWithFakes(options);
   await parts.host.load(new AbortController().signal);
   const abort = new AbortController();
-  const run = new GenerationRun({ host: parts.host, request: REQUEST, signal: abort.signal, holdMs: 30_000, now: () => performance.now(), log: pino({ level: "silent" }) });
+  const run = new GenerationRun({
+    host: parts.host,
+    request: REQUEST,
+    signal: abort.signal,
+    holdMs: 30_000,
+    now: () => performance.now(),
+    log: pino({ level: "silent" }),
+  });
   return { ...parts, abort, run };
 }
 
@@ -53,7 +60,9 @@ describe("a request's life", () => {
     await settled();
     workers[0]?.die({ signal: "SIGKILL" });
     await settled();
-    workers[1]?.asked.find(({ method }) => method === "generate")?.answer({ prompt_tokens: 3, max_tokens: 10, seed: 1 });
+    workers[1]?.asked
+      .find(({ method }) => method === "generate")
+      ?.answer({ prompt_tokens: 3, max_tokens: 10, seed: 1 });
     const { events } = await started;
     workers[1]?.row([FINISH]);
     expect(await collect(events)).toEqual(["finish"]);
@@ -85,7 +94,10 @@ describe("a request's life", () => {
   });
 
   it("translates a refusal, and a word it does not know into an internal error", async () => {
-    for (const [word, code] of [["context_length_exceeded", "context_length_exceeded"], ["gibberish", "internal_error"]] as const) {
+    for (const [word, code] of [
+      ["context_length_exceeded", "context_length_exceeded"],
+      ["gibberish", "internal_error"],
+    ] as const) {
       const { run, workers } = await ready({ manual: ["generate"] });
       const started = run.start();
       await settled();
@@ -105,7 +117,10 @@ describe("a request's life", () => {
       else await reader.return?.();
       workers[0]?.row([text("late")]);
       expect(await reader.next()).toMatchObject({ done: true });
-      expect(workers[0]?.asked.at(-1)).toMatchObject({ method: "cancel", params: { request_id: workers[0]?.requestIds[0] } });
+      expect(workers[0]?.asked.at(-1)).toMatchObject({
+        method: "cancel",
+        params: { request_id: workers[0]?.requestIds[0] },
+      });
       expect(workers[0]?.session.inFlight).toBe(0);
     }
   });
@@ -124,7 +139,14 @@ describe("a request's life", () => {
     host.startAutomatically();
     await settled();
     const abort = new AbortController();
-    const run = new GenerationRun({ host, request: REQUEST, signal: abort.signal, holdMs: 30_000, now: () => performance.now(), log: pino({ level: "silent" }) });
+    const run = new GenerationRun({
+      host,
+      request: REQUEST,
+      signal: abort.signal,
+      holdMs: 30_000,
+      now: () => performance.now(),
+      log: pino({ level: "silent" }),
+    });
     const started = run.start();
     abort.abort(new Error("gone"));
     await expect(started).rejects.toThrow("gone");

@@ -8,7 +8,11 @@ const soon = () => performance.now() + 30_000;
 describe("ensureReady", () => {
   it("refuses a model nobody loads, naming the command, and does not spawn", async () => {
     const { host, workers } = hostWithFakes();
-    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({ code: "model_not_ready", retryable: false, message: expect.stringContaining("lmx load m") });
+    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({
+      code: "model_not_ready",
+      retryable: false,
+      message: expect.stringContaining("lmx load m"),
+    });
     expect(workers).toEqual([]);
   });
 
@@ -36,14 +40,24 @@ describe("ensureReady", () => {
   it("lets a held request go with a retry hint when its time is up", async () => {
     const { host } = hostWithFakes({ manual: ["load"] });
     host.startAutomatically();
-    await expect(host.ensureReady(performance.now() + 5, never)).rejects.toMatchObject({ code: "model_not_ready", retryable: true, retryAfterSeconds: 5 });
+    await expect(host.ensureReady(performance.now() + 5, never)).rejects.toMatchObject({
+      code: "model_not_ready",
+      retryable: true,
+      retryAfterSeconds: 5,
+    });
   });
 });
 
 describe("load", () => {
   it("answers with what the load showed", async () => {
     const { host, outcomes } = hostWithFakes();
-    expect(await host.load(never)).toMatchObject({ model_id: "m", readiness: { state: "routable" }, load_seconds: 0.5, memory_bytes: 1, checks: [{ name: "canary", status: "pass" }] });
+    expect(await host.load(never)).toMatchObject({
+      model_id: "m",
+      readiness: { state: "routable" },
+      load_seconds: 0.5,
+      memory_bytes: 1,
+      checks: [{ name: "canary", status: "pass" }],
+    });
     expect(outcomes).toEqual(["pass"]);
   });
 
@@ -72,9 +86,14 @@ describe("load", () => {
     const load = host.load(never);
     load.catch(() => {});
     await settled();
-    workers[0]?.asked.find(({ method }) => method === "load")?.refuse("model_incomplete", "Missing 3 parameters");
+    workers[0]?.asked
+      .find(({ method }) => method === "load")
+      ?.refuse("model_incomplete", "Missing 3 parameters");
     await expect(load).rejects.toMatchObject({ code: "model_incomplete" });
-    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({ code: "model_incomplete", message: expect.stringContaining("Missing 3 parameters") });
+    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({
+      code: "model_incomplete",
+      message: expect.stringContaining("Missing 3 parameters"),
+    });
     host.refresh({ ...ENTRY, digest: "d2" });
     expect(host.readiness()).toMatchObject({ state: "unloaded", reason: null });
   });
@@ -112,7 +131,9 @@ describe("a routable model whose worker dies", () => {
   it("does not count what we ended ourselves", async () => {
     const { host, workers } = hostWithFakes();
     await host.load(never);
-    expect(await host.unload(never)).toMatchObject({ readiness: { state: "unloaded", failures: 0, reason: null } });
+    expect(await host.unload(never)).toMatchObject({
+      readiness: { state: "unloaded", failures: 0, reason: null },
+    });
     expect(workers[0]?.stops).toEqual(["orderly"]);
   });
 });

@@ -12,10 +12,17 @@ import {
 } from "../../supervisor/policy/model-state.ts";
 
 const at = (now: number) => ({ now, random: 0.5 });
-const failure = (kind: Failure["class"]): Failure => ({ class: kind, reason: { code: "worker_crashed", cause: kind, message: kind } });
+const failure = (kind: Failure["class"]): Failure => ({
+  class: kind,
+  reason: { code: "worker_crashed", cause: kind, message: kind },
+});
 
 /** Feeds events one after the other; the last decision and all effects. */
-function run(events: readonly ModelEvent[], model: Model = NEW_MODEL, now = 0): { model: Model; effects: Effect[] } {
+function run(
+  events: readonly ModelEvent[],
+  model: Model = NEW_MODEL,
+  now = 0,
+): { model: Model; effects: Effect[] } {
   const effects: Effect[] = [];
   for (const event of events) {
     const decision = transition(model, event, at(now));
@@ -26,25 +33,47 @@ function run(events: readonly ModelEvent[], model: Model = NEW_MODEL, now = 0): 
 }
 
 const toLoading: ModelEvent[] = [{ kind: "load-asked", by: "operator" }, { kind: "permit-granted" }];
-const toRoutable: ModelEvent[] = [...toLoading, { kind: "loaded", worker: 1 }, { kind: "canary-passed", worker: 1 }];
+const toRoutable: ModelEvent[] = [
+  ...toLoading,
+  { kind: "loaded", worker: 1 },
+  { kind: "canary-passed", worker: 1 },
+];
 const kinds = (effects: readonly Effect[]) => effects.map((effect) => effect.kind);
 
 describe("a model's life", () => {
   it("goes from unloaded to routable through permit, load and canary", () => {
     const { model, effects } = run(toRoutable);
     expect(model.state).toEqual({ kind: "routable", worker: 1 });
-    expect(kinds(effects)).toEqual(["ask-permit", "start-worker", "run-canary", "record", "return-permit", "wake-waiters"]);
+    expect(kinds(effects)).toEqual([
+      "ask-permit",
+      "start-worker",
+      "run-canary",
+      "record",
+      "return-permit",
+      "wake-waiters",
+    ]);
   });
 
   it("restarts a routable model at once after its first crash, and with a growing delay after more", () => {
     let { model } = run(toRoutable);
     const delays: number[] = [];
     for (let crash = 1; crash <= 9; crash++) {
-      const decision = transition(model, { kind: "exited", worker: model.lastWorker, failure: failure("crash") }, at(1000));
+      const decision = transition(
+        model,
+        { kind: "exited", worker: model.lastWorker, failure: failure("crash") },
+        at(1000),
+      );
       expect(decision.model.state.kind).toBe("admitted");
-      delays.push(decision.model.state.kind === "admitted" ? decision.model.state.notBefore - 1000 : Number.NaN);
+      delays.push(
+        decision.model.state.kind === "admitted" ? decision.model.state.notBefore - 1000 : Number.NaN,
+      );
       model = run(
-        [{ kind: "retry-due" }, { kind: "permit-granted" }, { kind: "loaded", worker: model.lastWorker + 1 }, { kind: "canary-passed", worker: model.lastWorker + 1 }],
+        [
+          { kind: "retry-due" },
+          { kind: "permit-granted" },
+          { kind: "loaded", worker: model.lastWorker + 1 },
+          { kind: "canary-passed", worker: model.lastWorker + 1 },
+        ],
         decision.model,
         1_000_000,
       ).model;
@@ -61,12 +90,20 @@ describe("a model's life", () => {
   });
 
   it("keeps trying a model that is loaded at start", () => {
-    const { model } = run([{ kind: "load-asked", by: "auto-load" }, { kind: "permit-granted" }, { kind: "exited", worker: 1, failure: failure("crash") }]);
+    const { model } = run([
+      { kind: "load-asked", by: "auto-load" },
+      { kind: "permit-granted" },
+      { kind: "exited", worker: 1, failure: failure("crash") },
+    ]);
     expect(model.state.kind).toBe("admitted");
   });
 
   it("quarantines on a verdict and lets only the operator look again", () => {
-    const { model } = run([...toLoading, { kind: "failed", worker: 1, failure: failure("deterministic"), hung: false }, { kind: "exited", worker: 1, failure: failure("crash") }]);
+    const { model } = run([
+      ...toLoading,
+      { kind: "failed", worker: 1, failure: failure("deterministic"), hung: false },
+      { kind: "exited", worker: 1, failure: failure("crash") },
+    ]);
     expect(model.state.kind).toBe("quarantined");
     expect(model.failures).toBe(0);
     expect(run([{ kind: "load-asked", by: "request" }], model).effects).toEqual([]);
@@ -74,7 +111,11 @@ describe("a model's life", () => {
   });
 
   it("counts nothing against a model whose environment is broken", () => {
-    const { model, effects } = run([{ kind: "load-asked", by: "auto-load" }, { kind: "permit-granted" }, { kind: "exited", worker: 1, failure: failure("environment") }]);
+    const { model, effects } = run([
+      { kind: "load-asked", by: "auto-load" },
+      { kind: "permit-granted" },
+      { kind: "exited", worker: 1, failure: failure("environment") },
+    ]);
     expect(model.state.kind).toBe("unloaded");
     expect(model.failures).toBe(0);
     expect(kinds(effects)).not.toContain("record");
@@ -141,11 +182,16 @@ class FakeHost {
   step(choice: number, which: number): void {
     this.now += which * 500;
     const worker = which % 5 === 0 ? 99 : this.model.lastWorker;
-    const failing = failure((["crash", "resource", "deterministic", "environment"] as const)[which % 4] ?? "crash");
+    const failing = failure(
+      (["crash", "resource", "deterministic", "environment"] as const)[which % 4] ?? "crash",
+    );
     const waiting = this.model.state.kind === "admitted" && this.model.state.permit === "asked";
     switch (choice) {
       case 0:
-        return void this.apply({ kind: "load-asked", by: (["operator", "auto-load", "request"] as const)[which % 3] ?? "request" });
+        return void this.apply({
+          kind: "load-asked",
+          by: (["operator", "auto-load", "request"] as const)[which % 3] ?? "request",
+        });
       case 1:
         return void this.apply({ kind: "unload-asked" });
       case 2:
@@ -186,7 +232,8 @@ describe("invariants over random event sequences", () => {
           expect(host.alive.size).toBeLessThanOrEqual(1);
           const worker = currentWorker(host.model.state);
           if (worker !== null) expect(host.alive.has(worker)).toBe(true);
-          if (host.model.state.kind === "routable") expect(host.canaryPassed.has(host.model.state.worker)).toBe(true);
+          if (host.model.state.kind === "routable")
+            expect(host.canaryPassed.has(host.model.state.worker)).toBe(true);
         }
       }),
       { numRuns: 2000 },
@@ -200,7 +247,10 @@ describe("invariants over random event sequences", () => {
         for (const [choice, which] of choices) {
           host.step(choice, which);
           const { state } = host.model;
-          const holds = (state.kind === "admitted" && state.permit === "asked") || state.kind === "loading" || state.kind === "canary";
+          const holds =
+            (state.kind === "admitted" && state.permit === "asked") ||
+            state.kind === "loading" ||
+            state.kind === "canary";
           expect(host.permits).toBe(holds ? 1 : 0);
         }
       }),
@@ -219,9 +269,11 @@ describe("invariants over random event sequences", () => {
           let woken = true;
           host.apply = (event) => {
             const decision = apply(event);
-            const arrived = settled.has(decision.model.state.kind) && before.state.kind !== decision.model.state.kind;
+            const arrived =
+              settled.has(decision.model.state.kind) && before.state.kind !== decision.model.state.kind;
             // A drained model settles when its worker is gone, which wakes in its turn.
-            if (arrived && decision.model.leaving === null) woken = kinds(decision.effects).includes("wake-waiters");
+            if (arrived && decision.model.leaving === null)
+              woken = kinds(decision.effects).includes("wake-waiters");
             return decision;
           };
           host.step(choice, which);

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Violation } from "../../supervisor/rpc/peer.ts";
 import { workerCommand } from "../../supervisor/process/worker-command.ts";
 import { WorkerProcess } from "../../supervisor/process/worker-process.ts";
+import type { Violation } from "../../supervisor/rpc/peer.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/workers");
 const started: WorkerProcess[] = [];
@@ -14,7 +14,10 @@ function start(fixture: string) {
   const env = { PATH: process.env.PATH ?? "", PYTHONPATH: FIXTURES };
   const worker = new WorkerProcess(
     { file: "python3", args: [join(FIXTURES, fixture)], env },
-    { onNotification: (method, params) => notifications.push([method, params]), onViolation: (violation) => violations.push(violation) },
+    {
+      onNotification: (method, params) => notifications.push([method, params]),
+      onViolation: (violation) => violations.push(violation),
+    },
   );
   started.push(worker);
   return { worker, notifications, violations };
@@ -54,14 +57,19 @@ describe("a worker process", () => {
   it("tells a death by foreign hand from our own", async () => {
     const { worker } = start("answers_hello.py");
     await initialize(worker);
-    const waiting = worker.request("load", { model_id: "m", path: "/", max_context_tokens: null, max_concurrency: 1 }, 30_000).catch(() => "rejected");
+    const waiting = worker
+      .request("load", { model_id: "m", path: "/", max_context_tokens: null, max_concurrency: 1 }, 30_000)
+      .catch(() => "rejected");
     process.kill(worker.pid ?? 0, "SIGSEGV");
     expect(await worker.exited).toMatchObject({ code: null, signal: "SIGSEGV", intent: null });
     await waiting;
   });
 
   it("reports a program that does not exist as an exit with its spawn error", async () => {
-    const worker = new WorkerProcess({ file: "/nonexistent/python", args: [], env: {} }, { onNotification() {}, onViolation() {} });
+    const worker = new WorkerProcess(
+      { file: "/nonexistent/python", args: [], env: {} },
+      { onNotification() {}, onViolation() {} },
+    );
     expect((await worker.exited).spawnError?.code).toBe("ENOENT");
     expect(worker.pid).toBeUndefined();
     await expect(initialize(worker)).rejects.toMatchObject({ kind: "closed" });
@@ -105,12 +113,35 @@ describe("a worker process", () => {
 
 describe("a worker's environment", () => {
   it("is the allow-list and nothing else", async () => {
-    const environment = { PATH: process.env.PATH, HOME: "/home/x", OPTA_LMX_API_KEYS: "secret", PYTHONSTARTUP: "/evil.py", LD_PRELOAD: "/evil.so", HTTPS_PROXY: "http://proxy" };
-    const command = workerCommand({ python: "python3", workerDirectory: FIXTURES, temporaryDirectory: "/tmp", token: "t", platform: "linux", environment });
-    const worker = new WorkerProcess({ ...command, args: [join(FIXTURES, "prints_its_environment.py")] }, { onNotification() {}, onViolation() {} });
+    const environment = {
+      PATH: process.env.PATH,
+      HOME: "/home/x",
+      OPTA_LMX_API_KEYS: "secret",
+      PYTHONSTARTUP: "/evil.py",
+      LD_PRELOAD: "/evil.so",
+      HTTPS_PROXY: "http://proxy",
+    };
+    const command = workerCommand({
+      python: "python3",
+      workerDirectory: FIXTURES,
+      temporaryDirectory: "/tmp",
+      token: "t",
+      platform: "linux",
+      openBlas: null,
+      environment,
+    });
+    const worker = new WorkerProcess(
+      { ...command, args: [join(FIXTURES, "prints_its_environment.py")] },
+      { onNotification() {}, onViolation() {} },
+    );
     started.push(worker);
     const seen = JSON.parse((await worker.exited).stderrTail) as Record<string, string>;
     expect(Object.keys(seen).filter((name) => /KEY|SECRET|PROXY|PRELOAD|STARTUP/.test(name))).toEqual([]);
-    expect(seen).toMatchObject({ HOME: "/home/x", HF_HUB_OFFLINE: "1", MLX_DISABLE_COMPILE: "1", TMPDIR: "/tmp" });
+    expect(seen).toMatchObject({
+      HOME: "/home/x",
+      HF_HUB_OFFLINE: "1",
+      MLX_DISABLE_COMPILE: "1",
+      TMPDIR: "/tmp",
+    });
   });
 });

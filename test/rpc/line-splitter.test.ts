@@ -16,7 +16,10 @@ function feed(splitter: LineSplitter, bytes: Uint8Array, cuts: readonly number[]
 
 describe("splitting a byte stream into lines", () => {
   it("gives the same lines however the bytes are cut, characters of several bytes included", () => {
-    const text = fc.array(fc.string({ unit: "grapheme" }).map((line) => line.replaceAll("\n", "")), { maxLength: 8 });
+    const text = fc.array(
+      fc.string({ unit: "grapheme" }).map((line) => line.replaceAll("\n", "")),
+      { maxLength: 8 },
+    );
     fc.assert(
       fc.property(text, fc.array(fc.nat()), (lines, cuts) => {
         const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));

@@ -16,7 +16,10 @@ function connect(write: (line: string) => Promise<void> = async () => {}) {
   };
   const peer = new RpcPeer(
     sink,
-    { onNotification: (method, params) => notifications.push([method, params]), onViolation: (violation) => violations.push(violation) },
+    {
+      onNotification: (method, params) => notifications.push([method, params]),
+      onViolation: (violation) => violations.push(violation),
+    },
     LIMITS,
   );
   const say = (text: string) => peer.receive(Buffer.from(`${text}\n`));
@@ -30,7 +33,10 @@ describe("requests", () => {
     const { peer, written, say } = connect();
     const first = peer.request("a", { x: 1 }, patience);
     const second = peer.request("b", {}, patience);
-    expect(written.map(({ method, params }) => [method, params])).toEqual([["a", { x: 1 }], ["b", {}]]);
+    expect(written.map(({ method, params }) => [method, params])).toEqual([
+      ["a", { x: 1 }],
+      ["b", {}],
+    ]);
     say(JSON.stringify({ jsonrpc: "2.0", id: written[1]?.id, result: "two" }));
     say(JSON.stringify({ jsonrpc: "2.0", id: written[0]?.id, result: "one" }));
     expect(await Promise.all([first, second])).toEqual(["one", "two"]);
@@ -39,7 +45,13 @@ describe("requests", () => {
   it("reject with the other side's error and its data", async () => {
     const { peer, written, say } = connect();
     const request = peer.request("load", {}, patience);
-    say(JSON.stringify({ jsonrpc: "2.0", id: written[0]?.id, error: { code: -32000, message: "no", data: { code: "model_incomplete" } } }));
+    say(
+      JSON.stringify({
+        jsonrpc: "2.0",
+        id: written[0]?.id,
+        error: { code: -32000, message: "no", data: { code: "model_incomplete" } },
+      }),
+    );
     const error = await request.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RpcError);
     expect(error).toMatchObject({ code: -32000, message: "no", data: { code: "model_incomplete" } });
@@ -56,18 +68,24 @@ describe("requests", () => {
     const { peer } = connect();
     const waiting = [peer.request("a", {}, patience), peer.request("b", {}, patience)];
     peer.close("the worker exited");
-    for (const request of waiting) await expect(request).rejects.toMatchObject({ kind: "closed", message: "the worker exited" });
+    for (const request of waiting)
+      await expect(request).rejects.toMatchObject({ kind: "closed", message: "the worker exited" });
     await expect(peer.request("c", {}, patience)).rejects.toMatchObject({ kind: "closed" });
   });
 
   it("reject when the line cannot be written", async () => {
     const { peer } = connect(() => Promise.reject(new Error("EPIPE")));
-    await expect(peer.request("a", {}, patience)).rejects.toMatchObject({ kind: "closed", message: "a could not be sent: EPIPE" });
+    await expect(peer.request("a", {}, patience)).rejects.toMatchObject({
+      kind: "closed",
+      message: "a could not be sent: EPIPE",
+    });
   });
 
   it("over the cap write nothing", async () => {
     const { peer, written } = connect();
-    await expect(peer.request("generate", { text: "é".repeat(500) }, patience)).rejects.toBeInstanceOf(RpcTooLargeError);
+    await expect(peer.request("generate", { text: "é".repeat(500) }, patience)).rejects.toBeInstanceOf(
+      RpcTooLargeError,
+    );
     expect(written).toEqual([]);
   });
 });
@@ -81,9 +99,22 @@ describe("what the other side says unasked", () => {
 
   it("is a violation when it is no JSON, no JSON-RPC or answers nothing, and the next line is read again", () => {
     const { notifications, violations, say } = connect();
-    for (const line of ["Loading weights...", "[1,2]", '{"jsonrpc":"1.0","method":"x"}', '{"jsonrpc":"2.0","id":77,"result":{}}', '{"jsonrpc":"2.0","id":"7","result":{}}']) say(line);
+    for (const line of [
+      "Loading weights...",
+      "[1,2]",
+      '{"jsonrpc":"1.0","method":"x"}',
+      '{"jsonrpc":"2.0","id":77,"result":{}}',
+      '{"jsonrpc":"2.0","id":"7","result":{}}',
+    ])
+      say(line);
     say('{"jsonrpc":"2.0","method":"step"}');
-    expect(violations.map(({ kind }) => kind)).toEqual(["not-json", "not-rpc", "not-rpc", "unknown-id", "unknown-id"]);
+    expect(violations.map(({ kind }) => kind)).toEqual([
+      "not-json",
+      "not-rpc",
+      "not-rpc",
+      "unknown-id",
+      "unknown-id",
+    ]);
     expect(notifications).toEqual([["step", undefined]]);
   });
 

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { timeoutsSchema, modelSettingsSchema } from "../../shared/config.ts";
+import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
 import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
 import { ModelHost } from "../../supervisor/cluster/model-host.ts";
@@ -7,7 +7,14 @@ import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
 import { FakeWorker } from "./fake-worker.ts";
 
-export const ENTRY: CatalogueEntry = { id: "m", path: "/m", sizeBytes: 1, modelType: "llama", contextLength: 100, digest: "d1" };
+export const ENTRY: CatalogueEntry = {
+  id: "m",
+  path: "/m",
+  sizeBytes: 1,
+  modelType: "llama",
+  contextLength: 100,
+  digest: "d1",
+};
 
 /** A real host over fake workers; everything the host asked for is recorded. */
 export function hostWithFakes(options: { manual?: readonly WorkerMethod[]; mayStart?: boolean } = {}) {
@@ -15,7 +22,8 @@ export function hostWithFakes(options: { manual?: readonly WorkerMethod[]; maySt
   const outcomes: string[] = [];
   const record = {
     mayStartOnRequest: () => options.mayStart ?? false,
-    outcome: (_entry: unknown, outcome: string, reason: { cause: string } | null) => outcomes.push(reason === null ? outcome : `${outcome} ${reason.cause}`),
+    outcome: (_entry: unknown, outcome: string, reason: { cause: string } | null) =>
+      outcomes.push(reason === null ? outcome : `${outcome} ${reason.cause}`),
   } as unknown as ModelRecord;
   const host = new ModelHost(ENTRY, {
     launch: async () => {

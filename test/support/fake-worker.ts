@@ -12,8 +12,26 @@ interface Asked {
 }
 
 const VERSIONS = { python: "3", mlx: "0.1", mlx_lm: "0.2", transformers: "5" };
-export const SOUND_CANARY = { token_ids: [5, 6], text: "ok", decodes: true, finished: true, non_finite_steps: 0, constant_steps: 0, seconds: 0 };
-const LOADED = { model_type: "llama", context_tokens: 100, vocab_size: 9, eos_token_ids: [1], tool_parser: null, has_thinking: false, memory_bytes: 1, peak_memory_bytes: 2, load_seconds: 0.5 };
+export const SOUND_CANARY = {
+  token_ids: [5, 6],
+  text: "ok",
+  decodes: true,
+  finished: true,
+  non_finite_steps: 0,
+  constant_steps: 0,
+  seconds: 0,
+};
+const LOADED = {
+  model_type: "llama",
+  context_tokens: 100,
+  vocab_size: 9,
+  eos_token_ids: [1],
+  tool_parser: null,
+  has_thinking: false,
+  memory_bytes: 1,
+  peak_memory_bytes: 2,
+  load_seconds: 0.5,
+};
 
 /** A worker without a process: the test reads what it was asked and decides what it says and when it dies. */
 export class FakeWorker {
@@ -33,7 +51,8 @@ export class FakeWorker {
       return {
         pid,
         exited: this.#exited.promise,
-        request: (method, params) => this.#request(method, params as Record<string, unknown>, manual) as Promise<never>,
+        request: (method, params) =>
+          this.#request(method, params as Record<string, unknown>, manual) as Promise<never>,
         stop: (how) => {
           this.stops.push(how);
           this.die({ code: 0, intent: "stopped" });
@@ -46,7 +65,9 @@ export class FakeWorker {
 
   /** Ids of the requests it was given, newest last. */
   get requestIds(): string[] {
-    return this.asked.filter(({ method }) => method === "generate").map(({ params }) => String(params.request_id));
+    return this.asked
+      .filter(({ method }) => method === "generate")
+      .map(({ params }) => String(params.request_id));
   }
 
   say(method: string, params: unknown): void {
@@ -59,14 +80,30 @@ export class FakeWorker {
   }
 
   die(exit: Partial<WorkerExit> = {}): void {
-    this.#exited.resolve({ code: null, signal: null, spawnError: null, intent: null, stderrTail: "", ...exit });
+    this.#exited.resolve({
+      code: null,
+      signal: null,
+      spawnError: null,
+      intent: null,
+      stderrTail: "",
+      ...exit,
+    });
     for (const reject of this.#rejects) reject(new RpcLostError("closed", "the worker exited"));
   }
 
-  #request(method: WorkerMethod, params: Record<string, unknown>, manual: readonly WorkerMethod[]): Promise<unknown> {
+  #request(
+    method: WorkerMethod,
+    params: Record<string, unknown>,
+    manual: readonly WorkerMethod[],
+  ): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#rejects.add(reject);
-    this.asked.push({ method, params, answer: resolve, refuse: (word, message) => reject(new RpcError(-32000, message, { code: word })) });
+    this.asked.push({
+      method,
+      params,
+      answer: resolve,
+      refuse: (word, message) => reject(new RpcError(-32000, message, { code: word })),
+    });
     if (!manual.includes(method)) resolve(soundAnswer(method, this.pid));
     return promise;
   }

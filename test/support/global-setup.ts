@@ -22,7 +22,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   // One runtime for all tests, although each has a state directory of its own.
   process.env.OPTA_LMX_RUNTIMES ??= loadConfig().paths.runtimesDirectory;
   const { python } = await ensureRuntime({
-    runtimesDir: process.env.OPTA_LMX_RUNTIMES,
+    runtimesDirectory: process.env.OPTA_LMX_RUNTIMES,
     lockFile: requirementsLock,
     onProgress: showRuntimeProgress(process.stderr),
   });

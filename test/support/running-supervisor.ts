@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -14,7 +14,7 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Text of config.yaml. */
   readonly config?: string;
-  /** Model directories by id `<org>/<name>`, linked into the state directory. */
+  /** Model directories by id `<org>/<name>`, copied into the state directory. */
   readonly models?: Readonly<Record<string, string>>;
   /** Use this state directory instead of a new one. */
   readonly home?: string;
@@ -27,7 +27,7 @@ export function stateDirectory({ config, models = {} }: Pick<StartOptions, "conf
   for (const [id, directory] of Object.entries(models)) {
     const link = join(home, "models", id);
     mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(directory, link);
+    cpSync(directory, link, { recursive: true });
   }
   return home;
 }

@@ -1,0 +1,32 @@
+import { unloadResultSchema } from "../../shared/admin.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS, connect } from "./admin-client.ts";
+import type { Command } from "./command.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { printable } from "./printable.ts";
+
+export const unloadCommand: Command = {
+  name: "unload",
+  arguments: ["model"],
+  summary: "let a model's answers finish, then end its process",
+  options: { ...CONNECTION_OPTIONS },
+  help: `Takes a model out of service: no new requests, running ones may finish, then its process ends and its memory is
+free. A model that is not loaded is fine.
+
+Options:
+${CONNECTION_HELP}
+
+Example:
+  lmx unload lmx-demo`,
+  run: async (input) => {
+    const { io, positionals, values } = input;
+    const result = await connect(input).post(
+      "/admin/models/unload",
+      { model_id: positionals[0] ?? "" },
+      unloadResultSchema,
+    );
+    const { model_id, readiness } = result;
+    const text = `${printable(model_id)} is ${readiness.state}`;
+    io.stdout.write(`${values.json === true ? JSON.stringify(result, null, 2) : text}\n`);
+    return EXIT_CODES.ok.code;
+  },
+};

@@ -1,0 +1,110 @@
+import { readFileSync, statSync } from "node:fs";
+import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { ConfigError, type Problem } from "./config-problem.ts";
+
+/** No configuration is longer; a larger file is the wrong file. Bytes. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/** A parsed configuration file that still knows on which line each value stands. */
+export interface ConfigFile {
+  /** Plain values; an empty file is an empty mapping. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** `config.yaml:3:7: ` and what is wrong there, in the order of the file. */
+  explain(problems: readonly Problem[]): string[];
+}
+
+/**
+ * Reads a YAML configuration file; a missing one is as good as an empty one unless it was asked for by name.
+ * @throws ConfigError when it exists and cannot be read or parsed; it is never replaced or ignored
+ */
+export function readConfigFile(path: string, required: boolean): ConfigFile {
+  const text = readText(path, required);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" });
+  const where = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      document.errors.map((error) => `${where(error.pos[0])}: ${firstLine(error.message)}`),
+    );
+  }
+  return {
+    values: asMapping(
+      toPlain(() => document.toJS({ maxAliasCount: 100 }) as unknown, path),
+      path,
+    ),
+    explain: (problems) =>
+      problems
+        .map(({ text: what, ...place }) => ({ what, offset: offsetOf(document.contents, place) }))
+        .toSorted((a, b) => a.offset - b.offset)
+        .map(({ what, offset }) => `${where(offset)}: ${what}`),
+  };
+}
+
+function readText(path: string, required: boolean): string {
+  try {
+    const { size } = statSync(path);
+    if (size <= MAX_CONFIG_BYTES) return readFileSync(path, "utf8");
+    throw new ConfigError([
+      `${path}: expected at most ${MAX_CONFIG_BYTES} bytes, got ${size}; is it the right file?`,
+    ]);
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || !("code" in thrown)) throw thrown;
+    if (thrown.code === "ENOENT" && !required) return "";
+    const next =
+      thrown.code === "ENOENT"
+        ? "no such file; create it or leave out --config"
+        : `${thrown.message}; fix it or move it away`;
+    throw new ConfigError([`${path}: cannot be read: ${next}`]);
+  }
+}
+
+function toPlain(convert: () => unknown, path: string): unknown {
+  try {
+    return convert();
+  } catch (thrown) {
+    // Aliases that unfold without end.
+    throw new ConfigError([
+      `${path}: ${thrown instanceof Error ? firstLine(thrown.message) : "cannot be read"}`,
+    ]);
+  }
+}
+
+function asMapping(value: unknown, path: string): Record<string, unknown> {
+  if (value === null || value === undefined) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return { ...value };
+  throw new ConfigError([
+    `${path}:1:1: expected a mapping such as "port: 1234", got ${Array.isArray(value) ? "a list" : typeof value}`,
+  ]);
+}
+
+/** Where in the text the path leads; the deepest part of it that exists. */
+function offsetOf(root: unknown, problem: Omit<Problem, "text">): number {
+  let node: unknown = root;
+  let offset = startOf(root);
+  problem.path.forEach((step, index) => {
+    const pair = isMap(node)
+      ? node.items.find(({ key }) => (isScalar(key) ? String(key.value) : key) === String(step))
+      : undefined;
+    const isLast = index === problem.path.length - 1;
+    node = pair === undefined ? itemAt(node, step) : pair.value;
+    offset = (isLast && problem.atKey ? startOf(pair?.key) : startOf(node)) || startOf(pair?.key) || offset;
+  });
+  return offset;
+}
+
+function itemAt(node: unknown, step: PropertyKey): unknown {
+  return isNode(node) && "items" in node && Array.isArray(node.items)
+    ? (node.items[Number(step)] as unknown)
+    : undefined;
+}
+
+function startOf(node: unknown): number {
+  return isNode(node) ? ((node as Node).range?.[0] ?? 0) : 0;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}

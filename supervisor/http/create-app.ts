@@ -1,0 +1,79 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { Logger } from "pino";
+import { LmxError, toLmxError } from "../../shared/errors.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { App, AppEnv, HttpConfig } from "./app-context.ts";
+import { respondWithError } from "./error-reply.ts";
+import { logUnexpected } from "./log-unexpected.ts";
+import { accessLog } from "./middleware/access-log.ts";
+import { allowedOrigins } from "./middleware/allowed-origins.ts";
+import { authenticate } from "./middleware/authenticate.ts";
+import { errorsOnly } from "./middleware/errors-only.ts";
+import { loopbackHost } from "./middleware/loopback-host.ts";
+import { requestId } from "./middleware/request-id.ts";
+import { sameOrigin } from "./middleware/same-origin.ts";
+import { addAdminModelsRoutes } from "./routes/admin-models.ts";
+import { addAdminStatusRoute } from "./routes/admin-status.ts";
+import { addChatCompletionsRoute } from "./routes/chat-completions.ts";
+import { addHealthRoutes } from "./routes/health.ts";
+import { addModelsRoutes } from "./routes/models.ts";
+import { addOpenapiRoute } from "./routes/openapi.ts";
+import type { Service } from "./service.ts";
+
+export interface AppOptions {
+  readonly cluster: Cluster;
+  readonly service: Service;
+  readonly config: HttpConfig;
+  readonly log: Logger;
+  /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
+  readonly keepAliveMs?: number;
+}
+
+const KEEP_ALIVE_MS = 10_000;
+
+/** What the access log shows when the client left before the answer; it is never seen on the wire. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** The whole HTTP API as a value: it opens no port and starts no timer. */
+export function createApp({ cluster, service, config, log, keepAliveMs = KEEP_ALIVE_MS }: AppOptions): App {
+  const app: App = new OpenAPIHono<AppEnv>();
+  app.use(requestId(), accessLog(log), loopbackHost(config.host), allowedOrigins(config.allowed_origins));
+  app.use("/admin/*", sameOrigin());
+  app.use(authenticate(config));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
+
+  const context = { cluster, service, log, keepAliveMs };
+  addHealthRoutes(app, context);
+  addModelsRoutes(app, context);
+  addChatCompletionsRoute(app, context);
+  addAdminModelsRoutes(app, context);
+  addAdminStatusRoute(app, context);
+  addOpenapiRoute(app);
+
+  app.notFound((c) =>
+    respondWithError(c, new LmxError("not_found", `No such path: ${c.req.path.slice(0, 200)}.`)),
+  );
+  app.onError((thrown, c) => answerError(c, toLmxError(thrown), log));
+  return app;
+}
+
+function answerError(c: Context<AppEnv>, error: LmxError, log: Logger): Response {
+  // Nobody reads this answer, and what was thrown is an echo of the disconnect.
+  if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+  logUnexpected(log, c.get("requestId"), error);
+  return respondWithError(c, error);
+}
+
+function answerOtherMethod(c: Context, methods: string[]): Response {
+  const allow = { allow: [...methods, "OPTIONS"].join(", ") };
+  if (c.req.method === "OPTIONS") {
+    // What is left of the 404 that stood here.
+    c.res.headers.delete("x-should-retry");
+    c.res.headers.delete("content-type");
+    return c.body(null, 204, allow);
+  }
+  const problem = `${c.req.method} is not supported here; expected ${methods.join(" or ")}.`;
+  return respondWithError(c, new LmxError("method_not_allowed", problem), allow);
+}

@@ -1,0 +1,105 @@
+import { LmxError, toLmxError } from "../../shared/errors.ts";
+import type { GenerationEvent } from "../../shared/generation.ts";
+import type { StreamOutcome } from "./app-context.ts";
+import type { StreamEncoder } from "./stream-encoder.ts";
+
+export interface EventStreamOptions {
+  /** Longest silence, milliseconds. */
+  readonly keepAliveMs: number;
+  /** Called once when the client stops reading before the end: whatever generates must be cancelled now. */
+  readonly onClientLeft: () => void;
+  /** Called once when the stream is over; `error` only with `failed`. */
+  readonly onEnd: (outcome: StreamOutcome, error?: LmxError) => void;
+}
+
+/**
+ * A running generation as the body of a response: one event, one write. It takes an event only when the client has
+ * taken the last one; whoever produces the events bounds what waits in between.
+ */
+export function eventStream(
+  events: AsyncIterable<GenerationEvent>,
+  encoder: StreamEncoder,
+  options: EventStreamOptions,
+): ReadableStream<Uint8Array> {
+  const source = new EventStreamSource(events[Symbol.asyncIterator](), encoder, options);
+  return new ReadableStream({
+    start: (controller) => source.start(controller),
+    pull: (controller) => source.pull(controller),
+    cancel: () => source.cancel(),
+  });
+}
+
+type Controller = ReadableStreamDefaultController<Uint8Array>;
+
+class EventStreamSource {
+  readonly #iterator: AsyncIterator<GenerationEvent>;
+  readonly #encoder: StreamEncoder;
+  readonly #options: EventStreamOptions;
+  #silence: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(iterator: AsyncIterator<GenerationEvent>, encoder: StreamEncoder, options: EventStreamOptions) {
+    this.#iterator = iterator;
+    this.#encoder = encoder;
+    this.#options = options;
+  }
+
+  start(controller: Controller): void {
+    this.#silence = setTimeout(() => this.#breakSilence(controller), this.#options.keepAliveMs);
+    this.#write(controller, this.#encoder.open());
+  }
+
+  async pull(controller: Controller): Promise<void> {
+    try {
+      for (let written = false; !written && !this.#ended; ) {
+        const next = await this.#iterator.next();
+        // The client may have left meanwhile; then nothing can be written any more.
+        if (!this.#ended) written = this.#take(controller, next);
+      }
+    } catch (thrown) {
+      if (this.#ended) return;
+      const error = toLmxError(thrown);
+      this.#write(controller, this.#encoder.fail(error));
+      this.#end("failed", error);
+      controller.close();
+    }
+  }
+
+  cancel(): void {
+    if (this.#ended) return;
+    this.#options.onClientLeft();
+    this.#end("client_left");
+  }
+
+  /** True when something was written. */
+  #take(controller: Controller, next: IteratorResult<GenerationEvent>): boolean {
+    if (next.done) throw new LmxError("internal_error", "The generation ended without a finish reason.");
+    const written = this.#write(controller, this.#encoder.event(next.value));
+    if (next.value.type === "finish") {
+      this.#end("finished");
+      controller.close();
+    }
+    return written;
+  }
+
+  #breakSilence(controller: Controller): void {
+    // A client that does not read is not waiting for a sign of life, and its queue must not grow.
+    if ((controller.desiredSize ?? 0) > 0) this.#write(controller, this.#encoder.keepAlive());
+    else this.#silence?.refresh();
+  }
+
+  /** An event that writes nothing does not restart the clock: silence is what the client sees. */
+  #write(controller: Controller, text: string): boolean {
+    if (text === "") return false;
+    controller.enqueue(new TextEncoder().encode(text));
+    this.#silence?.refresh();
+    return true;
+  }
+
+  #end(outcome: StreamOutcome, error?: LmxError): void {
+    this.#ended = true;
+    clearTimeout(this.#silence);
+    this.#iterator.return?.().catch(() => {});
+    this.#options.onEnd(outcome, error);
+  }
+}

@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { App } from "./app-context.ts";
+import { answerBadHttp, connectionErrorResponse } from "./connection-error.ts";
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** A client that has not sent its headers by then is cut off, milliseconds. */
+  readonly headersTimeoutMs?: number;
+  /** A client that has not sent its whole request by then is cut off, milliseconds. Answers may take any time. */
+  readonly requestTimeoutMs?: number;
+}
+
+export interface Listener {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connections, ends idle ones, gives busy ones `graceMs` and then cuts them. Resolves when all are gone. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 300_000;
+/** Longer than clients keep idle connections, so that they never write into one that is just being closed. */
+const IDLE_CONNECTION_MS = 75_000;
+/** How long the rest of a refused upload is read and thrown away, so that its sender gets to read the answer. */
+const DISCARD_LIMIT_MS = 30_000;
+const CLOSE_GRACE_MS = 1_000;
+
+/**
+ * Serves the app on a TCP port.
+ * @throws Error with the system's `code`, such as EADDRINUSE, and a message that names the port
+ */
+export async function listen(app: App, options: ListenOptions): Promise<Listener> {
+  const server = createHttpServer(app, options);
+  await bind(server, options);
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, port, close: (graceMs = CLOSE_GRACE_MS) => close(server, graceMs) };
+}
+
+function createHttpServer(app: App, options: ListenOptions): Server {
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const listener = getRequestListener(app.fetch, {
+    // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
+    autoCleanupIncoming: false,
+    errorHandler: connectionErrorResponse,
+  });
+  const server = createServer(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(headersTimeoutMs, 5_000),
+      keepAliveTimeout: IDLE_CONNECTION_MS,
+      // Finds clients that vanished without closing, such as a laptop put to sleep.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      // Its absence is answered in our envelope.
+      requireHostHeader: false,
+    },
+    (request, response) => {
+      response.once("finish", () => discardRest(request));
+      // Once closing, a connection goes with its last answer instead of waiting for another request.
+      response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
+      void listener(request, response);
+    },
+  );
+  server.on("clientError", answerBadHttp);
+  return server;
+}
+
+function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Stays for good: an error of a later accept must not end the process.
+  server.on("error", (error: NodeJS.ErrnoException) => {
+    const problem = error.code === "EADDRINUSE" ? "is already in use" : `cannot be opened (${error.code})`;
+    reject(
+      Object.assign(new Error(`Port ${port} on ${host} ${problem}.`, { cause: error }), { code: error.code }),
+    );
+  });
+  server.listen(port, host, resolve);
+  return promise;
+}
+
+/** A sender that is still uploading when it is refused reads the answer only if its bytes keep being taken. */
+function discardRest(request: IncomingMessage): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => request.socket.destroy(), DISCARD_LIMIT_MS).unref();
+  request.once("close", () => clearTimeout(timer));
+  request.removeAllListeners("data");
+  request.resume();
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  await promise;
+  clearTimeout(timer);
+}

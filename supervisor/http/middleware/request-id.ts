@@ -1,0 +1,22 @@
+import { randomUUID } from "node:crypto";
+import type { MiddlewareHandler } from "hono";
+import type { AppEnv } from "../app-context.ts";
+
+/** What a client may choose: short and printable, so that it is safe in headers and logs. */
+const ACCEPTABLE = /^[\w.:-]{1,128}$/;
+
+/** A fresh request id. */
+export function newRequestId(): string {
+  return `req_${randomUUID()}`;
+}
+
+/** Puts `x-request-id` on every reply: the client's own when it is sane, else a new one. */
+export function requestId(): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const given = c.req.header("x-request-id");
+    const id = given !== undefined && ACCEPTABLE.test(given) ? given : newRequestId();
+    c.set("requestId", id);
+    c.header("x-request-id", id);
+    await next();
+  };
+}

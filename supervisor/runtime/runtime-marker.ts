@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { access, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+
+const MARKER = "opta-lmx-runtime.json";
+
+const markerSchema = z.object({
+  lockHash: z.string(),
+  versions: z.object({ python: z.string(), mlx: z.string(), mlx_lm: z.string() }),
+  builtAt: z.iso.datetime(),
+});
+
+type Marker = z.infer<typeof markerSchema>;
+
+/** A complete Python environment. */
+export interface Runtime {
+  /** Absolute path of the interpreter. */
+  readonly python: string;
+  readonly directory: string;
+  readonly lockHash: string;
+  readonly versions: Marker["versions"];
+}
+
+/** Names a runtime: the same lock on the same kind of machine gives the same runtime. */
+export function lockHashOf(lock: string, platform: NodeJS.Platform, architecture: string): string {
+  return createHash("sha256").update(`${platform}-${architecture}\n${lock}`).digest("hex").slice(0, 16);
+}
+
+/** The interpreter of a virtual environment. */
+export function pythonOf(directory: string): string {
+  return join(directory, "bin", "python");
+}
+
+/** Marks a directory as complete; written before the rename that puts it into use. */
+export async function writeMarker(directory: string, marker: Marker): Promise<void> {
+  await writeFile(join(directory, MARKER), `${JSON.stringify(marker, null, 2)}\n`);
+}
+
+/** The runtime in this directory, or null when it is not there, not complete, or its interpreter was uninstalled. */
+export async function readRuntime(directory: string): Promise<Runtime | null> {
+  try {
+    const marker = markerSchema.parse(JSON.parse(await readFile(join(directory, MARKER), "utf8")));
+    const python = pythonOf(directory);
+    await access(python);
+    return { python, directory, lockHash: marker.lockHash, versions: marker.versions };
+  } catch {
+    return null;
+  }
+}

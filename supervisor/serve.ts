@@ -1,0 +1,95 @@
+import { type Logger, pino } from "pino";
+import pretty from "pino-pretty";
+import { EXIT_CODES } from "./cli/exit-codes.ts";
+import type { ConfigFlags } from "./config/config-sources.ts";
+import { LockHeldError } from "./host/lock-file.ts";
+import { type LoadedConfig, loadConfig } from "./load-config.ts";
+import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
+import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
+import { StopSignals } from "./stop-signals.ts";
+import { type Supervisor, startSupervisor } from "./supervisor.ts";
+
+/**
+ * Runs the service until a signal ends it, and says on stdout where it listens and how to try it.
+ *
+ * @returns exit code: 0 after an orderly stop, one of sysexits.h when it could not start
+ * @throws ConfigError
+ */
+export async function serve(flags: ConfigFlags): Promise<number> {
+  const loaded = loadConfig({ flags });
+  const log = createLog(loaded.config.log_level);
+  const signals = new StopSignals();
+  let supervisor: Supervisor;
+  try {
+    supervisor = await startSupervisor({
+      loaded,
+      log,
+      onRuntimeProgress: showRuntimeProgress(process.stderr),
+      signal: signals.stopped,
+    });
+  } catch (error) {
+    return explain(error);
+  }
+  say(`Opta-LMX answers at ${supervisor.url}`);
+  const failed = supervisor.started.then(
+    () => new Promise<never>(() => {}),
+    (error: unknown) => error,
+  );
+  void announceModels(supervisor, loaded);
+  const outcome = await Promise.race([signals.first, failed]);
+  signals.onHurry(() => void supervisor.abandon());
+  if (typeof outcome === "string") say(`${outcome}: finishing what runs; once more to hurry`);
+  await supervisor.stop();
+  return typeof outcome === "string" ? EXIT_CODES.ok.code : explain(outcome);
+}
+
+/** Tells about every model of `auto_load` once it serves, with a line that can be pasted. */
+async function announceModels(supervisor: Supervisor, { config }: LoadedConfig): Promise<void> {
+  const started = await supervisor.started.catch(() => null);
+  if (started === null) return;
+  for (const id of started.unknownModels)
+    say(`auto_load names ${id}, which is not on disk; "lmx ps" lists the models`);
+  for (const id of config.auto_load.filter((name) => !started.unknownModels.includes(name))) {
+    supervisor.cluster.load(id).then(
+      ({ model_id }) =>
+        say(`${model_id} is routable. Try it:\n\n  ${curlLine(supervisor.url, model_id, config)}\n`),
+      (error: Error) => say(error.message),
+    );
+  }
+}
+
+function curlLine(url: string, model: string, { api_keys }: LoadedConfig["config"]): string {
+  const body = JSON.stringify({ model, messages: [{ role: "user", content: "ping" }] });
+  const key = api_keys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : "";
+  return `curl -s ${url}/v1/chat/completions -H 'content-type: application/json'${key} -d '${body}'`;
+}
+
+/** Prints why the service cannot run and what to do about it. */
+function explain(error: unknown): number {
+  if (error instanceof RuntimeBuildError) {
+    if (error.kind === "aborted") return EXIT_CODES.ok.code;
+    complain(`${error.message}\n${error.nextStep}`);
+    return EXIT_CODES.unavailable.code;
+  }
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const known = error instanceof LockHeldError || code !== undefined;
+  complain(known ? (error as Error).message : ((error as Error).stack ?? String(error)));
+  if (!known) return EXIT_CODES.software.code;
+  return error instanceof LockHeldError || code === "EADDRINUSE"
+    ? EXIT_CODES.temporary.code
+    : EXIT_CODES.unavailable.code;
+}
+
+/** JSON lines for machines, readable ones for a terminal; both on stderr. */
+function createLog(level: string): Logger {
+  if (!process.stderr.isTTY) return pino({ level }, pino.destination({ dest: 2, sync: true }));
+  return pino({ level }, pretty({ destination: 2, sync: true, ignore: "pid,hostname" }));
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`lmx: ${text}\n`);
+}

@@ -1,0 +1,49 @@
+import type { ModelDetail, Status } from "../shared/admin.ts";
+import type { ModelCluster } from "./cluster/model-cluster.ts";
+import type { Service, ServiceReadiness } from "./http/service.ts";
+import type { CompatibilityRegistry } from "./store/compatibility-registry.ts";
+
+export interface StatusFacts {
+  readonly version: string;
+  readonly stateDirectory: string;
+  readonly cluster: ModelCluster;
+  readonly registry: CompatibilityRegistry;
+  readonly autoLoad: readonly string[];
+  runtime(): Status["runtime"];
+  draining(): boolean;
+}
+
+/** The service's own condition, from memory: nothing here waits on a worker. */
+export function serviceStatus(facts: StatusFacts): Service {
+  const startedAt = new Date();
+  return {
+    draining: facts.draining,
+    ready: () => readiness(facts),
+    status: () => ({
+      status: facts.draining() ? "draining" : "ok",
+      version: facts.version,
+      pid: process.pid,
+      started_at: startedAt.toISOString(),
+      uptime_seconds: process.uptime(),
+      state_directory: facts.stateDirectory,
+      runtime: facts.runtime(),
+      models: countStates(facts.cluster.models()),
+      requests_in_flight: facts.cluster.requestsInFlight,
+      degraded: [facts.registry.degraded()].filter((reason) => reason !== null),
+    }),
+  };
+}
+
+function readiness({ draining, cluster, autoLoad }: StatusFacts): ServiceReadiness {
+  const models = countStates(cluster.models());
+  if (draining()) return { ok: false, reason: "draining", details: { models } };
+  if (autoLoad.length > 0 && (models.routable ?? 0) === 0)
+    return { ok: false, reason: "no_model_routable", details: { models } };
+  return { ok: true, reason: null, details: { models } };
+}
+
+function countStates(models: readonly ModelDetail[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { readiness } of models) counts[readiness.state] = (counts[readiness.state] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,225 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { Logger } from "pino";
+import { type ModelSettings, modelSettingsSchema } from "../shared/config.ts";
+import { LoadQueue } from "./cluster/load-queue.ts";
+import { ModelCluster } from "./cluster/model-cluster.ts";
+import { ModelRecord } from "./cluster/model-record.ts";
+import { WorkerSession } from "./cluster/worker-session.ts";
+import { writeAddress } from "./host/address-file.ts";
+import { findOpenBlas } from "./host/find-openblas.ts";
+import { acquireLock } from "./host/lock-file.ts";
+import { packageFiles } from "./host/package-files.ts";
+import { createApp } from "./http/create-app.ts";
+import { type Listener, listen } from "./http/listen.ts";
+import type { LoadedConfig } from "./load-config.ts";
+import { createCatalogue } from "./models/catalogue.ts";
+import { workerCommand } from "./process/worker-command.ts";
+import { WorkerProcess } from "./process/worker-process.ts";
+import type { RuntimeProgress } from "./runtime/build-runtime.ts";
+import { ensureRuntime } from "./runtime/ensure-runtime.ts";
+import type { Runtime } from "./runtime/runtime-marker.ts";
+import { serviceStatus } from "./service-status.ts";
+import { openRegistry } from "./store/compatibility-registry.ts";
+
+export const DEMO_MODEL_ID = "lmx-demo";
+
+export interface SupervisorOptions {
+  readonly loaded: LoadedConfig;
+  readonly log: Logger;
+  readonly onRuntimeProgress: (progress: RuntimeProgress) => void;
+  /** Ends a runtime build that is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** A running service. */
+export interface Supervisor {
+  readonly url: string;
+  readonly cluster: ModelCluster;
+  /** Settles when the Python runtime stands and the models of `auto_load` were asked for. @throws RuntimeBuildError */
+  readonly started: Promise<{ readonly unknownModels: readonly string[] }>;
+  /** Drains, ends every worker, closes the port, and gives the state directory back. Idempotent. */
+  stop(): Promise<void>;
+  /** Like `stop`, without waiting for anybody. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * Builds the whole service and opens its port; models come afterwards, so the API answers from the first moment.
+ * @throws LockHeldError, or the system's error when the port or the state directory cannot be used
+ */
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { loaded, log } = options;
+  const { config, paths } = loaded;
+  await mkdir(paths.stateDirectory, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(paths.lockFile);
+  try {
+    const scratch = await emptyScratch(paths.stateDirectory);
+    const files = packageFiles();
+    const openBlas = config.preload_openblas ? findOpenBlas() : null;
+    const registry = await openRegistry({ path: paths.registryFile, now: Date.now, log });
+    const catalogue = createCatalogue({
+      roots: [paths.modelsDirectory, ...config.model_roots],
+      embedded: [{ id: DEMO_MODEL_ID, path: files.demoModelDirectory }],
+      aliases: config.aliases,
+    });
+    await catalogue.refresh();
+    const runtime = new RuntimeOnce(() =>
+      ensureRuntime({
+        runtimesDirectory: paths.runtimesDirectory,
+        lockFile: files.requirementsLock,
+        signal: options.signal,
+        onProgress: options.onRuntimeProgress,
+      }),
+    );
+    let draining = false;
+    const cluster = new ModelCluster({
+      catalogue,
+      autoLoad: config.auto_load,
+      holdMs: config.timeouts.hold_seconds * 1000,
+      ports: {
+        launch: async (modelId) =>
+          await launchWorker(
+            await runtime.ready,
+            { workerDirectory: files.workerDirectory, scratch, openBlas },
+            log.child({ model: modelId }),
+          ),
+        settings: (modelId) => settingsOf(config.models, modelId),
+        timeouts: config.timeouts,
+        loads: new LoadQueue(),
+        record: new ModelRecord(registry, config.load_on_request, () => runtime.built?.versions ?? null),
+        now: () => performance.now(),
+        random: Math.random,
+        log,
+      },
+    });
+    const service = serviceStatus({
+      version: files.version,
+      stateDirectory: paths.stateDirectory,
+      cluster,
+      registry,
+      autoLoad: config.auto_load,
+      runtime: () =>
+        runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
+      draining: () => draining,
+    });
+    const listener = await listen(createApp({ cluster, service, config, log }), config);
+    const removeAddress = await writeAddress(paths.addressFile, listener.url);
+    const stopper = new Stopper(cluster, listener, async () => {
+      await removeAddress();
+      await registry.close();
+      await rm(scratch, { recursive: true, force: true });
+      await lock.release();
+    });
+    return {
+      url: listener.url,
+      cluster,
+      started: runtime.ready.then(() => ({
+        unknownModels: registry.recovered === "empty" ? [] : cluster.startAutoLoad(),
+      })),
+      stop: () => {
+        draining = true;
+        return stopper.stop();
+      },
+      abandon: () => {
+        draining = true;
+        return stopper.abandon();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** The Python runtime, built at most once; everybody waits for the same build. */
+class RuntimeOnce {
+  readonly ready: Promise<Runtime>;
+  #runtime: Runtime | null = null;
+
+  constructor(build: () => Promise<Runtime>) {
+    this.ready = build().then((runtime) => {
+      this.#runtime = runtime;
+      return runtime;
+    });
+    // Whoever needs it sees the error; nobody needing it yet is no reason to end the process.
+    this.ready.catch(() => {});
+  }
+
+  get built(): Runtime | null {
+    return this.#runtime;
+  }
+}
+
+/** Stops the service once, orderly or hurried; the second way overtakes the first. */
+class Stopper {
+  readonly #cluster: ModelCluster;
+  readonly #listener: Listener;
+  readonly #cleanUp: () => Promise<void>;
+  #stopped: Promise<void> | null = null;
+
+  constructor(cluster: ModelCluster, listener: Listener, cleanUp: () => Promise<void>) {
+    this.#cluster = cluster;
+    this.#listener = listener;
+    this.#cleanUp = cleanUp;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#finish();
+    return this.#stopped;
+  }
+
+  async abandon(): Promise<void> {
+    const stopped = this.stop();
+    await this.#cluster.abandon();
+    await stopped;
+  }
+
+  async #finish(): Promise<void> {
+    // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
+    await this.#cluster.stop();
+    await this.#listener.close();
+    await this.#cleanUp();
+  }
+}
+
+/** Private temporary directories of workers live here; what an earlier run left behind goes first. */
+async function emptyScratch(stateDirectory: string): Promise<string> {
+  const scratch = join(stateDirectory, "tmp");
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
+}
+
+async function launchWorker(
+  runtime: Runtime,
+  places: { readonly workerDirectory: string; readonly scratch: string; readonly openBlas: string | null },
+  log: Logger,
+): Promise<WorkerSession> {
+  const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-"));
+  const command = workerCommand({
+    python: runtime.python,
+    workerDirectory: places.workerDirectory,
+    openBlas: places.openBlas,
+    temporaryDirectory,
+    token: randomBytes(12).toString("hex"),
+    platform: process.platform,
+    environment: process.env,
+  });
+  const session = new WorkerSession(
+    (onNotification) =>
+      new WorkerProcess(command, {
+        onNotification,
+        onViolation: (violation) => log.warn({ ...violation }, "worker broke the protocol"),
+      }),
+  );
+  void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
+  log.info({ pid: session.pid }, "worker started");
+  return session;
+}
+
+function settingsOf(models: LoadedConfig["config"]["models"], modelId: string): ModelSettings {
+  return models[modelId] ?? modelSettingsSchema.parse({});
+}

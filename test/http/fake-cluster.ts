@@ -1,0 +1,149 @@
+import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import { LmxError } from "../../shared/errors.ts";
+import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
+import type { Readiness } from "../../shared/readiness.ts";
+import type { Cluster, Generation } from "../../supervisor/cluster/cluster.ts";
+
+export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
+export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
+export const PONG: readonly GenerationEvent[] = [
+  { type: "text", text: "po" },
+  { type: "text", text: "ng" },
+  FINISH,
+];
+
+type Next = IteratorResult<GenerationEvent>;
+
+/** A generation a test steers: what is pushed is what the reader gets, and leaving early is recorded. */
+export class FakeGeneration implements AsyncIterable<GenerationEvent>, AsyncIterator<GenerationEvent> {
+  /** Resolves with the time when the reader lets go, after the end too. */
+  readonly released: Promise<number>;
+  readonly #release: (at: number) => void;
+  #waiting: PromiseWithResolvers<Next> | null = null;
+  readonly #queue: (GenerationEvent | Error)[] = [];
+  #finished = false;
+  /** Events asked for so far. */
+  asked = 0;
+
+  constructor(events: readonly GenerationEvent[] = []) {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.released = promise;
+    this.#release = resolve;
+    this.#queue.push(...events);
+  }
+
+  push(...events: (GenerationEvent | Error)[]): void {
+    this.#queue.push(...events);
+    this.#deliver();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Next> {
+    this.asked++;
+    if (this.#finished) return Promise.resolve({ done: true, value: undefined });
+    this.#waiting = Promise.withResolvers<Next>();
+    const { promise } = this.#waiting;
+    this.#deliver();
+    return promise;
+  }
+
+  async return(): Promise<Next> {
+    this.#release(performance.now());
+    this.#waiting?.resolve({ done: true, value: undefined });
+    return { done: true, value: undefined };
+  }
+
+  #deliver(): void {
+    const event = this.#waiting === null ? undefined : this.#queue.shift();
+    if (event === undefined) return;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (event instanceof Error) waiting?.reject(event);
+    else waiting?.resolve({ done: false, value: event });
+    this.#finished = event instanceof Error || event.type === "finish";
+  }
+}
+
+export interface GenerateCall {
+  readonly id: string;
+  readonly request: GenerationRequest;
+  readonly signal: AbortSignal;
+}
+
+/** Records what the HTTP layer asks for and answers from a script; no model, no process. */
+export class FakeCluster implements Cluster {
+  readonly generateCalls: GenerateCall[] = [];
+  readonly loadCalls: string[] = [];
+  readonly unloadCalls: string[] = [];
+  readonly details = new Map<string, ModelDetail>();
+  /** What the next generations give. */
+  onGenerate: (
+    call: GenerateCall,
+  ) => AsyncIterable<GenerationEvent> | Promise<AsyncIterable<GenerationEvent>> = () =>
+    new FakeGeneration(PONG);
+  onLoad: (id: string) => Promise<LoadResult> = async (id) => ({
+    model_id: id,
+    readiness: this.model(id).readiness,
+    load_seconds: 1.5,
+    memory_bytes: 1024,
+    checks: [],
+  });
+
+  constructor(...models: ModelDetail[]) {
+    for (const model of models.length > 0 ? models : [fakeModel("demo")]) this.details.set(model.id, model);
+  }
+
+  models(): ModelDetail[] {
+    return [...this.details.values()];
+  }
+
+  model(id: string): ModelDetail {
+    const detail = this.details.get(id);
+    if (detail === undefined)
+      throw new LmxError("model_not_found", `No model ${id}; did you mean demo?`, { param: "model" });
+    return detail;
+  }
+
+  async generate(id: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation> {
+    const call = { id, request, signal };
+    this.generateCalls.push(call);
+    const { id: model } = this.model(id);
+    return { model, promptTokens: USAGE.prompt_tokens, events: await this.onGenerate(call) };
+  }
+
+  async load(id: string): Promise<LoadResult> {
+    this.loadCalls.push(id);
+    return this.onLoad(id);
+  }
+
+  async unload(id: string): Promise<UnloadResult> {
+    this.unloadCalls.push(id);
+    return { model_id: id, readiness: { ...this.model(id).readiness, state: "unloaded" } };
+  }
+}
+
+export function fakeModel(id: string, readiness: Partial<Readiness> = {}): ModelDetail {
+  return {
+    id,
+    path: `/models/${id}`,
+    model_type: "llama",
+    digest: "abc",
+    size_bytes: 2048,
+    loaded: true,
+    context_length: 512,
+    readiness: {
+      state: "routable",
+      detail: null,
+      since: "2026-01-02T03:04:05.000Z",
+      reason: null,
+      failures: 0,
+      next_attempt_at: null,
+      quarantine: null,
+      ...readiness,
+    },
+    worker: null,
+  };
+}

@@ -1,0 +1,19 @@
+import { expect, it } from "vitest";
+import { errorOf, testApp } from "../test-app.ts";
+
+const { app } = testApp();
+const from = (origin: string) => ({ headers: { host: "localhost:1234", origin } });
+
+it.each(["https://evil.example", "http://localhost:9999", "null", "http://127.0.0.1:1234"])(
+  "refuses /admin to a page of %s",
+  async (origin) => {
+    const response = await app.request("/admin/models", from(origin));
+    expect(response.status).toBe(403);
+    expect((await errorOf(response)).code).toBe("forbidden_origin");
+  },
+);
+
+it("serves /admin to its own pages and to programs, which send no Origin", async () => {
+  expect((await app.request("/admin/models", from("http://localhost:1234"))).status).toBe(200);
+  expect((await app.request("/admin/models")).status).toBe(200);
+});

@@ -1,0 +1,111 @@
+import { pino } from "pino";
+import type { ErrorEnvelope } from "../../shared/openai.ts";
+import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
+import { createApp } from "../../supervisor/http/create-app.ts";
+import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
+import { FakeCluster } from "./fake-cluster.ts";
+
+export const STARTED_AT = "2026-01-02T03:00:00.000Z";
+
+/** A service whose answers a test sets. */
+class FakeService implements Service {
+  isDraining = false;
+  readiness: ServiceReadiness = { ok: true, reason: null, details: { workers: 1 } };
+
+  draining(): boolean {
+    return this.isDraining;
+  }
+
+  ready(): ServiceReadiness {
+    return this.readiness;
+  }
+
+  status() {
+    return {
+      status: "ok" as const,
+      version: "0.1.0",
+      pid: 1,
+      started_at: STARTED_AT,
+      uptime_seconds: 5,
+      state_directory: "/state",
+      runtime: null,
+      models: { routable: 1 },
+      requests_in_flight: 0,
+      degraded: [],
+    };
+  }
+}
+
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export interface TestApp {
+  readonly app: App;
+  readonly cluster: FakeCluster;
+  readonly service: FakeService;
+  readonly logLines: LogLine[];
+}
+
+export interface TestAppOptions {
+  readonly cluster?: FakeCluster;
+  readonly config?: Partial<HttpConfig>;
+  readonly keepAliveMs?: number;
+}
+
+/** An app on fakes, with everything it logs kept. */
+export function testApp({
+  cluster = new FakeCluster(),
+  config = {},
+  keepAliveMs,
+}: TestAppOptions = {}): TestApp {
+  const service = new FakeService();
+  const logLines: LogLine[] = [];
+  const app = createApp({
+    cluster,
+    service,
+    config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },
+    log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
+    ...(keepAliveMs !== undefined && { keepAliveMs }),
+  });
+  return { app, cluster, service, logLines };
+}
+
+export const JSON_TYPE = { "content-type": "application/json" };
+
+export function post(
+  app: App,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return Promise.resolve(
+    app.request(path, { method: "POST", headers: { ...JSON_TYPE, ...headers }, body: text }),
+  );
+}
+
+export const CHAT = { model: "demo", messages: [{ role: "user", content: "ping" }] };
+
+export function chat(app: App, extra: object = {}, headers: Record<string, string> = {}): Promise<Response> {
+  return post(app, "/v1/chat/completions", { ...CHAT, ...extra }, headers);
+}
+
+/** The error of a reply; throws when it is not the full envelope. */
+export async function errorOf(response: Response): Promise<ErrorEnvelope["error"]> {
+  const { error } = (await response.json()) as ErrorEnvelope;
+  for (const key of ["message", "type", "param", "code"]) {
+    if (!Object.hasOwn(error, key)) throw new Error(`the envelope lacks ${key}: ${JSON.stringify(error)}`);
+  }
+  return error;
+}
+
+/** `data:` payloads of an event stream, `[DONE]` as it is. */
+export function dataFrames(text: string): unknown[] {
+  const frames = text.split("\n\n").filter((frame) => frame.startsWith("data: "));
+  return frames.map((frame) =>
+    frame === "data: [DONE]" ? "[DONE]" : JSON.parse(frame.slice("data: ".length)),
+  );
+}

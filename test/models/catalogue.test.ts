@@ -1,0 +1,201 @@
+import { mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createCatalogue } from "../../supervisor/models/catalogue.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { writeModel } from "./model-directory.ts";
+
+const ids = (catalogue: { list(): { id: string }[] }) => catalogue.list().map(({ id }) => id);
+
+async function scanned(
+  roots: readonly string[],
+  others: Omit<Parameters<typeof createCatalogue>[0], "roots"> = {},
+) {
+  const catalogue = createCatalogue({ roots, ...others });
+  await catalogue.refresh();
+  return catalogue;
+}
+
+describe("what the catalogue finds", () => {
+  it("models one and two levels below a root, and embedded ones, sorted", async () => {
+    const root = await temporaryDirectory();
+    const demo = await writeModel(await temporaryDirectory(), "model");
+    await writeModel(root, "org/b");
+    await writeModel(root, "org/a");
+    await writeModel(root, "plain");
+    await writeModel(root, "org/deep/er");
+    await mkdir(join(root, "org/empty"));
+    await writeModel(root, ".hidden/model");
+    const catalogue = await scanned([root, join(root, "missing")], {
+      embedded: [{ id: "lmx-demo", path: demo }],
+    });
+    expect(ids(catalogue)).toEqual(["lmx-demo", "org/a", "org/b", "plain"]);
+    expect(catalogue.resolve("org/a")?.path).toBe(join(root, "org/a"));
+  });
+
+  it("the facts of a model without loading it", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a", { model_type: "qwen3", max_position_embeddings: 4096 });
+    await writeModel(root, "org/b", { model_type: "mllama", text_config: { max_position_embeddings: 8192 } });
+    const catalogue = await scanned([root]);
+    const names = ["config.json", "tokenizer.json", "model.safetensors"];
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(root, "org/a", name))).size));
+    const sizeBytes = sizes.reduce((sum, size) => sum + size);
+    expect(catalogue.resolve("org/a")).toMatchObject({ modelType: "qwen3", contextLength: 4096, sizeBytes });
+    expect(catalogue.resolve("org/a")?.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(catalogue.resolve("org/b")).toMatchObject({ modelType: "mllama", contextLength: 8192 });
+  });
+
+  it.each(["", "{", "[]", '{"model_type": 7, "max_position_embeddings": "many"}'])(
+    "a model whose config.json is %j, as one of unknown kind",
+    async (content) => {
+      const root = await temporaryDirectory();
+      await writeFile(join(await writeModel(root, "org/a"), "config.json"), content);
+      expect((await scanned([root])).resolve("org/a")).toMatchObject({
+        modelType: null,
+        contextLength: null,
+      });
+    },
+  );
+
+  it("weights without a config too: an incomplete model is to be refused, not hidden", async () => {
+    const root = await temporaryDirectory();
+    await rm(join(await writeModel(root, "org/a"), "config.json"));
+    expect(ids(await scanned([root]))).toEqual(["org/a"]);
+  });
+
+  it("the first of two models with one id; the embedded one before any other", async () => {
+    const [first, second] = [await temporaryDirectory(), await temporaryDirectory()];
+    for (const root of [first, second]) await writeModel(root, "org/a");
+    const demo = await writeModel(second, "lmx-demo");
+    const embedded = await writeModel(await temporaryDirectory(), "embedded");
+    const catalogue = await scanned([first, second], { embedded: [{ id: "lmx-demo", path: embedded }] });
+    expect(catalogue.resolve("org/a")?.path).toBe(join(first, "org/a"));
+    expect(catalogue.resolve("lmx-demo")?.path).not.toBe(demo);
+  });
+});
+
+describe("names", () => {
+  it("aliases lead to models, and never hide one", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a");
+    await writeModel(root, "org/b");
+    const catalogue = await scanned([root], {
+      aliases: { small: "org/a", "org/b": "org/a", lost: "org/none", twice: "small" },
+    });
+    expect(catalogue.resolve("small")?.id).toBe("org/a");
+    expect(catalogue.resolve("org/b")?.id).toBe("org/b");
+    expect(catalogue.resolve("lost")).toBeUndefined();
+    expect(catalogue.resolve("twice")).toBeUndefined();
+  });
+
+  it("near matches are named: typing errors, parts, other case, aliases", async () => {
+    const root = await temporaryDirectory();
+    for (const name of ["mlx-community/Llama-3.2-3B-Instruct-4bit", "mlx-community/Qwen3-8B", "lmx-demo"])
+      await writeModel(root, name);
+    const catalogue = await scanned([root], { aliases: { small: "mlx-community/Qwen3-8B" } });
+    expect(catalogue.nearest("lmx-dmeo")).toEqual(["lmx-demo"]);
+    expect(catalogue.nearest("llama-3.2")).toEqual(["mlx-community/Llama-3.2-3B-Instruct-4bit"]);
+    expect(catalogue.nearest("qwen3-8b")).toEqual(["mlx-community/Qwen3-8B"]);
+    expect(catalogue.nearest("smal")).toEqual(["small"]);
+    expect(catalogue.nearest("gpt-5")).toEqual([]);
+  });
+
+  it("a client's name is looked up, never opened: nothing outside the list resolves", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a");
+    await writeModel(root, "sibling/outside");
+    const catalogue = await scanned([join(root, "org")]);
+    const hostile = [
+      "../org/a",
+      "./a",
+      "a/",
+      "/a",
+      join(root, "org/a"),
+      "a\0",
+      "A",
+      "..",
+      ".",
+      "",
+      "__proto__",
+      "constructor",
+      "a/../a",
+    ];
+    for (const name of hostile) expect(catalogue.resolve(name), name).toBeUndefined();
+    expect(catalogue.resolve("a")?.id).toBe("a");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (name) => {
+        expect(name === "a" || catalogue.resolve(name) === undefined).toBe(true);
+        catalogue.nearest(name);
+      }),
+    );
+    expect(catalogue.nearest("a".repeat(1_000_000))).toEqual([]);
+  });
+
+  it("an accent is the same however it is written", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/caf\u0065\u0301");
+    expect((await scanned([root])).resolve("org/caf\u00e9")).toBeDefined();
+  });
+});
+
+describe("links", () => {
+  it("are followed inside the roots and not outside them", async () => {
+    const [root, other, outside] = [
+      await temporaryDirectory(),
+      await temporaryDirectory(),
+      await temporaryDirectory(),
+    ];
+    await writeModel(root, "org/a");
+    await writeModel(other, "org/b");
+    await writeModel(outside, "secret");
+    await symlink(join(root, "org/a"), join(root, "inside"));
+    await symlink(join(other, "org"), join(root, "across"));
+    await symlink(join(outside, "secret"), join(root, "org/leaving"));
+    await symlink(outside, join(root, "out"));
+    await symlink(join(root, "nowhere"), join(root, "dangling"));
+    await symlink(root, join(root, "loop"));
+    expect(ids(await scanned([root, other]))).toEqual(["across/b", "inside", "org/a", "org/b"]);
+  });
+});
+
+describe("refresh", () => {
+  it("sees new, changed and removed models and keeps the others as they were", async () => {
+    const root = await temporaryDirectory();
+    const [a, b] = [await writeModel(root, "org/a"), await writeModel(root, "org/b")];
+    const catalogue = await scanned([root]);
+    const before = catalogue.list();
+    await writeModel(root, "org/c");
+    await writeFile(join(b, "config.json"), JSON.stringify({ model_type: "gemma3" }));
+    await catalogue.refresh();
+    expect(ids(catalogue)).toEqual(["org/a", "org/b", "org/c"]);
+    expect(catalogue.resolve("org/a")).toBe(before[0]);
+    expect(catalogue.resolve("org/b")?.digest).not.toBe(before[1]?.digest);
+    await rm(a, { recursive: true });
+    await catalogue.refresh();
+    expect(ids(catalogue)).toEqual(["org/b", "org/c"]);
+  });
+
+  it("asked for during a scan, is a scan after it", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a");
+    const catalogue = createCatalogue({ roots: [root] });
+    const first = catalogue.refresh();
+    // The first scan has begun by now.
+    await Promise.resolve();
+    await writeModel(root, "org/late");
+    const second = catalogue.refresh();
+    expect(second).not.toBe(first);
+    expect(catalogue.refresh()).toBe(second);
+    await second;
+    expect(ids(catalogue)).toContain("org/late");
+  });
+
+  it("writes nothing", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a");
+    await scanned([root]);
+    expect(await readdir(root, { recursive: true })).toHaveLength(5);
+  });
+});
