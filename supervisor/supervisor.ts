@@ -87,6 +87,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
             log.child({ model: modelId }),
           ),
         settings: (modelId) => settingsOf(config.models, modelId),
+        idleMs: (modelId) => idleMsOf(config, modelId),
         timeouts: config.timeouts,
         loads: new LoadQueue(),
         record: new ModelRecord(registry, config.load_on_request, () => runtime.built?.versions ?? null),
@@ -218,6 +219,12 @@ async function launchWorker(
   void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
   log.info({ pid: session.pid }, "worker started");
   return session;
+}
+
+function idleMsOf({ models, idle_seconds }: LoadedConfig["config"], modelId: string): number | null {
+  const settings = settingsOf(models, modelId);
+  const seconds = settings.pinned ? null : (settings.idle_seconds ?? idle_seconds);
+  return seconds === null ? null : seconds * 1000;
 }
 
 function settingsOf(models: LoadedConfig["config"]["models"], modelId: string): ModelSettings {

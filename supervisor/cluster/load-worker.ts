@@ -36,6 +36,7 @@ export async function loadWorker(
     path: target.path,
     max_context_tokens: target.settings.context_tokens ?? null,
     max_concurrency: target.settings.max_concurrency,
+    ...(target.settings.tool_parser === undefined ? {} : { tool_parser: target.settings.tool_parser }),
   };
   const stall = stallWatch(session, timeouts.load_stall_seconds * 1000);
   try {

@@ -6,6 +6,7 @@ import { classifyExit, type WorkerPhase } from "../policy/failure.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { IdleWatch } from "./idle-watch.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -14,6 +15,8 @@ export interface WorkerPorts {
   launch(modelId: string): Promise<WorkerSession>;
   settings(modelId: string): ModelSettings;
   readonly timeouts: Timeouts;
+  /** A model leaves after this long without a request; null: never. Milliseconds. */
+  idleMs(modelId: string): number | null;
   /** Monotonic milliseconds. */
   now(): number;
   readonly log: Logger;
@@ -103,6 +106,7 @@ export class ModelWorkers {
       if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
       this.#report({ kind: "canary-passed", worker });
       this.#armForgiveness(worker);
+      this.#watchIdle(worker, slot);
     });
   }
 
@@ -161,6 +165,14 @@ export class ModelWorkers {
       onHung: () => this.#report({ kind: "failed", worker, failure: HUNG, hung: true }),
       now: this.#ports.now,
     });
+  }
+
+  #watchIdle(worker: WorkerNumber, { session, entry }: Slot): void {
+    const idleMs = this.#ports.idleMs(entry.id);
+    if (idleMs === null) return;
+    const onIdle = () => this.#report({ kind: "idle", worker });
+    const watch = new IdleWatch({ subject: session, idleMs, onIdle, now: () => performance.now() });
+    void session.exited.then(() => watch.stop());
   }
 
   #onExit(worker: WorkerNumber, slot: Slot, exit: WorkerExit): void {

@@ -43,6 +43,8 @@ export class WorkerSession {
   readonly #connection: WorkerConnection;
   readonly #rows = new Map<string, RowListener>();
   readonly startedAt = new Date();
+  /** When the last request came or went, monotonic milliseconds. */
+  lastUsedAt = performance.now();
   #finished = 0;
   #onIdle: () => void = () => {};
   /** Set when the worker said that its engine cannot be trusted any more. */
@@ -100,6 +102,7 @@ export class WorkerSession {
     listener: RowListener,
   ): Promise<MethodResult<"generate">> {
     this.#rows.set(requestId, listener);
+    this.lastUsedAt = performance.now();
     try {
       return await this.#connection.request(
         "generate",
@@ -159,6 +162,7 @@ export class WorkerSession {
 
   #drop(requestId: string): void {
     this.#rows.delete(requestId);
+    this.lastUsedAt = performance.now();
     if (this.#rows.size === 0) this.#onIdle();
   }
 

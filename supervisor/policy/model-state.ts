@@ -56,6 +56,8 @@ export interface Failure {
 export type ModelEvent =
   | { readonly kind: "load-asked"; readonly by: "operator" | "auto-load" | "request" }
   | { readonly kind: "unload-asked" }
+  /** Nobody has asked this worker for anything for a while. */
+  | { readonly kind: "idle"; readonly worker: WorkerNumber }
   | { readonly kind: "key-changed" }
   | { readonly kind: "permit-granted" }
   | { readonly kind: "retry-due" }
@@ -120,6 +122,8 @@ export function transition(model: Model, event: ModelEvent, moment: Moment): Dec
       return onLoadAsked(model, event.by, moment);
     case "unload-asked":
       return onUnloadAsked(model);
+    case "idle":
+      return isRoutableWith(model, event.worker) ? onUnloadAsked(model) : same(model);
     case "key-changed":
       return onKeyChanged(model);
     case "permit-granted":
@@ -141,6 +145,10 @@ export function transition(model: Model, event: ModelEvent, moment: Moment): Dec
     default:
       return event satisfies never;
   }
+}
+
+function isRoutableWith({ state }: Model, worker: WorkerNumber): boolean {
+  return state.kind === "routable" && state.worker === worker;
 }
 
 function same(model: Model): Decision {
@@ -323,8 +331,7 @@ function onDrained(model: Model, worker: WorkerNumber): Decision {
 
 /** Ten quiet minutes with work done: one failure is forgiven. */
 function onSteady(model: Model, worker: WorkerNumber): Decision {
-  if (model.state.kind !== "routable" || model.state.worker !== worker || model.failures === 0)
-    return same(model);
+  if (!isRoutableWith(model, worker) || model.failures === 0) return same(model);
   return { model: { ...model, failures: model.failures - 1 }, effects: [] };
 }
 

@@ -194,3 +194,33 @@ describe("bad input", () => {
     expect(sameState.output).toContain(String(lmx.pid));
   });
 });
+
+describe("an idle model", () => {
+  it("leaves after its time, unless it is pinned, and comes back when it is asked for", async () => {
+    const config = `idle_seconds: 0.5\nmodels:\n  ${SECOND}: { pinned: true }\n`;
+    const models = { [SECOND]: tinyModels().endless };
+    const args = ["--auto-load", `lmx-demo,${SECOND}`];
+    const idle = await RunningSupervisor.start({ config, models, args, routable: [SECOND] });
+    try {
+      await idle.becomes("lmx-demo", "unloaded");
+      expect((await idle.model(SECOND)).readiness.state).toBe("routable");
+      expect((await idle.chat("lmx-demo", "ping")).status).toBe(200);
+    } finally {
+      await idle.dispose();
+    }
+  });
+
+  it("is drained before it leaves when an operator unloads it in the middle of a stream", async () => {
+    const whole = await readChatStream(
+      await lmx.chat("lmx-demo", "Tell me a story", { stream: true, max_tokens: 400 }),
+    );
+    let unloaded: Promise<unknown> | null = null;
+    const streamed = await readChatStream(
+      await lmx.chat("lmx-demo", "Tell me a story", { stream: true, max_tokens: 400 }),
+      () => (unloaded ??= lmx.lmx("unload", "lmx-demo")),
+    );
+    await unloaded;
+    expect(streamed).toEqual(whole);
+    expect((await lmx.model("lmx-demo")).readiness.state).toBe("unloaded");
+  });
+});

@@ -152,6 +152,12 @@ describe("a model's life", () => {
     }
   });
 
+  it("lets an idle model leave, but not one that was replaced in the meantime", () => {
+    const { model } = run(toRoutable);
+    expect(run([{ kind: "idle", worker: 1 }], model).model.state).toEqual({ kind: "draining", worker: 1 });
+    expect(run([{ kind: "idle", worker: 7 }], model).model).toEqual(model);
+  });
+
   it("forgives one failure at a time for steady service, never for a load that went well", () => {
     const { model } = run(toRoutable, { ...NEW_MODEL, failures: 2 });
     expect(model.failures).toBe(2);
@@ -214,6 +220,8 @@ class FakeHost {
         return void this.apply({ kind: "retry-due" });
       case 9:
         return void this.apply({ kind: "steady", worker });
+      case 10:
+        return void this.apply({ kind: "idle", worker });
       default:
         return void this.apply({ kind: "key-changed" });
     }
@@ -221,7 +229,7 @@ class FakeHost {
 }
 
 describe("invariants over random event sequences", () => {
-  const steps = fc.array(fc.tuple(fc.nat({ max: 10 }), fc.nat({ max: 20 })), { maxLength: 120 });
+  const steps = fc.array(fc.tuple(fc.nat({ max: 11 }), fc.nat({ max: 20 })), { maxLength: 120 });
 
   it("never has two live workers, and never routes to one whose canary did not pass or that is dead", () => {
     fc.assert(

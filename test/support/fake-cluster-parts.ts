@@ -32,6 +32,7 @@ export function hostWithFakes(options: { manual?: readonly WorkerMethod[]; maySt
       return worker.session;
     },
     settings: () => modelSettingsSchema.parse({}),
+    idleMs: () => null,
     timeouts: timeoutsSchema.parse({}),
     loads: new LoadQueue(),
     record,
