@@ -2,7 +2,11 @@ import { join } from "node:path";
 import { packageFiles } from "../supervisor/host/package-files.ts";
 import { loadConfig } from "../supervisor/load-config.ts";
 import { ensureRuntime } from "../supervisor/runtime/ensure-runtime.ts";
+import { RuntimeBuildError } from "../supervisor/runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "../supervisor/runtime/show-runtime-progress.ts";
+
+/** sysexits.h: something this needs is missing. */
+const EX_UNAVAILABLE = 69;
 
 /** Proves the small environment that holds pytest and ruff, and says where its packages are. */
 const TOOLS_PROOF = `
@@ -19,8 +23,21 @@ export interface PythonTools {
   readonly ruff: string;
 }
 
-/** Builds what the Python checks need on first use: the worker's runtime, and beside it pytest and ruff. */
+/**
+ * Builds what the Python checks need on first use: the worker's runtime, and beside it pytest and ruff. When it cannot,
+ * it says why and ends the process.
+ */
 export async function pythonTools(): Promise<PythonTools> {
+  try {
+    return await buildTools();
+  } catch (error) {
+    if (!(error instanceof RuntimeBuildError)) throw error;
+    console.error(`${error.message}\n${error.nextStep}`);
+    process.exit(EX_UNAVAILABLE);
+  }
+}
+
+async function buildTools(): Promise<PythonTools> {
   const { requirementsLock, workerDirectory } = packageFiles();
   const { runtimesDirectory } = loadConfig().paths;
   // Tests with state directories of their own share this runtime.

@@ -1,9 +1,13 @@
-import { rename, rm } from "node:fs/promises";
-import { execa } from "execa";
-import { explainBuildFailure } from "./explain-build-failure.ts";
-import { findPython } from "./find-python.ts";
+import { rename } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { explainBuildFailure, PROVING } from "./explain-build-failure.ts";
+import { findPython, onPath } from "./find-python.ts";
+import { readInstallerLine } from "./installer-lines.ts";
+import type { PythonFacts } from "./python-facts.ts";
+import { type BuildStep, runBuildStep } from "./run-build-step.ts";
 import { RuntimeBuildError } from "./runtime-build-error.ts";
 import { pythonOf, writeMarker } from "./runtime-marker.ts";
+import { removeTree, workshopFor } from "./workshop.ts";
 
 /** What a build tells while it runs. */
 export type RuntimeProgress =
@@ -13,10 +17,8 @@ export type RuntimeProgress =
   | { readonly kind: "done"; readonly seconds: number };
 
 export interface BuildOptions {
-  /** Where the complete runtime goes. */
+  /** Where the complete runtime goes; its directory exists. */
   readonly target: string;
-  /** Where it is built; renamed to `target` when it is proven. */
-  readonly workshop: string;
   readonly lockFile: string;
   readonly lockHash: string;
   /** Python statements that prove the runtime, and print a JSON object of versions. */
@@ -25,6 +27,9 @@ export interface BuildOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RuntimeProgress) => void;
 }
+
+/** Runs one program of this build. */
+type Run = (step: string, command: BuildStep["command"], onLine?: (line: string) => void) => Promise<string>;
 
 /** Imports everything a worker needs, so that no first load pays for the byte code. */
 export const PROOF = `
@@ -35,73 +40,102 @@ mlx.core.eval(mlx.core.zeros((2, 2)) + 1)
 print(json.dumps({"python": platform.python_version(), "mlx": version("mlx"), "mlx_lm": version("mlx-lm")}))
 `;
 
-/** Settings of a user's shell that would make pip or uv install somewhere else. */
-const STRIPPED = ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"];
-
 /**
  * Builds aside, proves it by real imports, and renames it into place.
  * @throws RuntimeBuildError; the workshop is gone then
  */
 export async function buildRuntime(options: BuildOptions): Promise<void> {
-  const { workshop, target, lockHash, onProgress } = options;
+  const { target, environment, signal, onProgress } = options;
   const started = performance.now();
+  const workshop = await workshopFor(target);
+  let python: PythonFacts | null = null;
   try {
-    await install(options);
-    onProgress({ kind: "step", step: "proving it: importing mlx_lm" });
-    const proof = await run("importing mlx_lm", pythonOf(workshop), ["-c", options.proof], options);
-    const versions = JSON.parse(proof.trim().split("\n").at(-1) ?? "");
-    await writeMarker(workshop, { lockHash, versions, builtAt: new Date().toISOString() });
-    await rm(target, { recursive: true, force: true });
-    await rename(workshop, target);
+    // A removal that an earlier build of this process could not finish.
+    await Promise.all([removeTree(workshop), removeTree(`${workshop}-old`)]);
+    const found = await findPython(environment);
+    python = found;
+    const run: Run = (step, command, onLine = () => {}) => {
+      onProgress({ kind: "step", step });
+      return runBuildStep({
+        step,
+        command,
+        onLine,
+        cwd: dirname(target),
+        environment,
+        python: found,
+        signal,
+      });
+    };
+    await install(run, found, workshop, options);
+    await prove(run, workshop, options);
+    await replace(target, workshop);
   } catch (error) {
-    await rm(workshop, { recursive: true, force: true });
+    await removeTree(workshop).catch(() => {});
     if (error instanceof RuntimeBuildError) throw error;
-    throw explainBuildFailure("putting it into place", String((error as Error).message));
+    throw explainSystemError("putting it into place", error, python);
   }
   onProgress({ kind: "done", seconds: (performance.now() - started) / 1000 });
 }
 
-async function install(options: BuildOptions): Promise<void> {
-  const { workshop, lockFile, environment, onProgress } = options;
-  const python = await findPython(environment);
-  const uv = await hasUv(environment);
-  onProgress({ kind: "step", step: `making a virtual environment with ${python}` });
-  if (uv) await run("making a virtual environment", "uv", ["venv", "--quiet", "--python", python, workshop], options);
-  else await run("making a virtual environment", python, ["-m", "venv", workshop], options);
-  onProgress({ kind: "step", step: `installing the packages with ${uv ? "uv" : "pip"}` });
-  const checked = ["--require-hashes", "--no-deps", "-r", lockFile];
-  if (uv) await run("installing the packages", "uv", ["pip", "install", "--python", pythonOf(workshop), ...checked], options);
-  else {
-    const quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
-    await run("installing the packages", pythonOf(workshop), ["-m", "pip", "install", ...quiet, ...checked], options);
+async function install(
+  run: Run,
+  python: PythonFacts,
+  workshop: string,
+  options: BuildOptions,
+): Promise<void> {
+  const { lockFile, environment, onProgress } = options;
+  const report = (line: string) => {
+    const news = readInstallerLine(line);
+    if (news !== null) onProgress(news);
+  };
+  const checked = ["--require-hashes", "--no-deps", "-r", resolve(lockFile)];
+  const making = `making a virtual environment with ${python.executable} (${python.version})`;
+  const uv = await first(onPath("uv", environment));
+  if (uv === null) {
+    // In two steps: venv runs ensurepip too, but keeps what it said when it failed to itself.
+    await run(making, [python.executable, "-m", "venv", "--without-pip", workshop]);
+    await run("installing pip into it", [pythonOf(workshop), "-m", "ensurepip", "--default-pip"]);
+    const quiet = ["--no-input", "--progress-bar", "off"];
+    const pip = ["-m", "pip", "install", ...quiet, ...checked];
+    await run("installing the packages with pip", [pythonOf(workshop), ...pip], report);
+    return;
   }
+  await run(making, [uv, "venv", "--quiet", "--python", python.executable, workshop]);
+  const into = ["--compile-bytecode", "--python", pythonOf(workshop)];
+  await run("installing the packages with uv", [uv, "pip", "install", ...into, ...checked], report);
 }
 
-async function hasUv(environment: NodeJS.ProcessEnv): Promise<boolean> {
-  const { failed } = await execa("uv", ["--version"], { env: environment, extendEnv: false, reject: false, stdin: "ignore" });
-  return !failed;
+async function prove(run: Run, workshop: string, { proof, lockHash }: BuildOptions): Promise<void> {
+  // Isolated: only what is installed in the runtime counts.
+  const output = await run(PROVING, [pythonOf(workshop), "-I", "-c", proof]);
+  await writeMarker(workshop, lockHash, output.trimEnd().split("\n").at(-1) ?? "");
 }
 
-/** Runs one step, reporting the packages it names, and resolves with what it wrote to stdout. */
-async function run(step: string, file: string, args: readonly string[], options: BuildOptions): Promise<string> {
-  const child = execa(file, [...args], {
-    env: cleanEnvironment(options.environment),
-    extendEnv: false,
-    reject: false,
-    stdin: "ignore",
-    all: true,
-    cancelSignal: options.signal,
-  });
-  for await (const line of child.iterable({ from: "all" })) {
-    const name = /^\s*(?:Collecting|Downloading|Downloaded|Building)\s+(\S+)/.exec(String(line))?.[1];
-    if (name !== undefined) options.onProgress({ kind: "package", name: name.replace(/==.*/, "") });
-  }
-  const result = await child;
-  if (options.signal.aborted) throw new RuntimeBuildError("aborted", "The build of the Python runtime was stopped.", "");
-  if (!result.failed) return result.stdout;
-  throw explainBuildFailure(step, `${result.all}\n${result.originalMessage ?? ""}`);
+/** What stands at the target is unusable, but it leaves by a rename too: removing takes time and may be interrupted. */
+async function replace(target: string, workshop: string): Promise<void> {
+  const old = `${workshop}-old`;
+  const stood = await rename(target, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    },
+  );
+  await rename(workshop, target);
+  if (stood) await removeTree(old).catch(() => {});
 }
 
-function cleanEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !STRIPPED.includes(name)));
+/** Puts an error of the file system into words. */
+export function explainSystemError(
+  step: string,
+  error: unknown,
+  python: PythonFacts | null,
+): RuntimeBuildError {
+  const output = error instanceof Error ? error.message : String(error);
+  return explainBuildFailure({ step, output, exitCode: null, signal: null, python });
+}
+
+async function first<T>(items: AsyncGenerator<T>): Promise<T | null> {
+  for await (const item of items) return item;
+  return null;
 }

@@ -1,37 +1,51 @@
+import { minorOf, type PythonFacts } from "./python-facts.ts";
 import { RuntimeBuildError } from "./runtime-build-error.ts";
 
-/** Tried in this order: the versions most tested first, the plain name last. */
-export const PYTHON_NAMES = ["python3.13", "python3.12", "python3.14", "python3.11", "python3", "python"];
+/** Minor versions every locked package has wheels for: the most tested first. */
+const SUPPORTED = ["3.13", "3.12", "3.14", "3.11"];
 
-const OLDEST_MINOR = 11;
-const NEWEST_MINOR = 14;
+/** Looked for on PATH in this order: a name with a version says best what it is. */
+export const PYTHON_NAMES = [...SUPPORTED.map((minor) => `python${minor}`), "python3", "python"];
 
-/** What a program named like a Python turned out to be. */
+const HOW_TO_INSTALL =
+  "Install Python 3.13 (macOS: brew install python@3.13; Debian and Ubuntu: apt-get install python3 python3-venv; " +
+  "with uv: uv python install 3.13), or name one with OPTA_LMX_PYTHON.";
+
+/** A program named like a Python, and what it said when it was run; null when it said nothing (an empty shim, say). */
 export interface PythonCandidate {
-  /** As it was called: a name on PATH, or the path of OPTA_LMX_PYTHON. */
-  readonly name: string;
-  /** `[3, 12]`, or null when it would not say (not there, or a shim without a version behind it). */
-  readonly version: readonly [number, number] | null;
-  /** The interpreter's own absolute path. */
-  readonly executable: string | null;
+  readonly path: string;
+  readonly facts: PythonFacts | null;
 }
 
 /**
- * The first candidate MLX has wheels for.
- * @throws RuntimeBuildError naming everything that was found
+ * The first candidate that can carry the runtime.
+ * @param named - value of OPTA_LMX_PYTHON, when candidates hold only what it names
+ * @throws RuntimeBuildError no-python, naming what was found where
  */
-export function choosePython(candidates: readonly PythonCandidate[]): { readonly executable: string } {
-  const fit = candidates.find(({ version }) => version !== null && isSupported(version));
-  if (fit?.executable) return { executable: fit.executable };
-  const found = candidates.flatMap(({ name, version }) => (version === null ? [] : [`${name} is ${version.join(".")}`]));
-  const what = found.length === 0 ? "none was found on PATH" : `found only: ${found.join(", ")}`;
-  throw new RuntimeBuildError(
-    "no-python",
-    `Opta-LMX needs Python 3.${OLDEST_MINOR} to 3.${NEWEST_MINOR}; ${what}.`,
-    "Install one (macOS: brew install python@3.13; Debian and Ubuntu: apt-get install python3 python3-venv), or name it with OPTA_LMX_PYTHON.",
-  );
+export function choosePython(candidates: readonly PythonCandidate[], named: string | null): PythonFacts {
+  const rejected: string[] = [];
+  for (const { path, facts } of candidates) {
+    if (facts === null) continue;
+    const objection = objectionTo(facts);
+    if (objection === null) return facts;
+    rejected.push(`${path} is ${objection}`);
+  }
+  if (named !== null) {
+    const found = rejected[0] ?? `${named} does not run as one`;
+    const nextStep = "Set OPTA_LMX_PYTHON to the path of such a Python, or unset it to search PATH.";
+    throw new RuntimeBuildError(
+      "no-python",
+      `OPTA_LMX_PYTHON must name Python 3.11 to 3.14; ${found}.`,
+      nextStep,
+    );
+  }
+  const found = rejected.length === 0 ? "none was found on PATH" : `found only: ${rejected.join(", ")}`;
+  throw new RuntimeBuildError("no-python", `Opta-LMX needs Python 3.11 to 3.14; ${found}.`, HOW_TO_INSTALL);
 }
 
-function isSupported([major, minor]: readonly [number, number]): boolean {
-  return major === 3 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR;
+/** What this Python is that it should not be; null when it fits. */
+export function objectionTo({ implementation, version, freeThreaded }: PythonFacts): string | null {
+  if (implementation !== "cpython") return `${implementation}, not CPython`;
+  if (!SUPPORTED.includes(minorOf(version))) return version;
+  return freeThreaded ? `${version}, a free-threaded build` : null;
 }

@@ -1,17 +1,18 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { acquireLock, type Lock, LockHeldError } from "../host/lock-file.ts";
-import { buildRuntime, PROOF, type RuntimeProgress } from "./build-runtime.ts";
-import { explainBuildFailure } from "./explain-build-failure.ts";
-import { RuntimeBuildError } from "./runtime-build-error.ts";
-import { lockHashOf, type Runtime, readRuntime } from "./runtime-marker.ts";
+import { buildRuntime, explainSystemError, PROOF, type RuntimeProgress } from "./build-runtime.ts";
+import { locateRuntime, runtimePlace } from "./locate-runtime.ts";
+import { abortedBuild } from "./runtime-build-error.ts";
+import type { Runtime } from "./runtime-marker.ts";
+import { removeAbandonedWorkshops } from "./workshop.ts";
 
 export interface EnsureRuntimeOptions {
   readonly runtimesDirectory: string;
   /** Requirements with hashes. */
   readonly lockFile: string;
-  /** Python statements that prove the runtime; replaced in tests that install other packages. */
+  /** Python statements that prove the runtime; replaced for environments that hold other packages. */
   readonly proof?: string;
   readonly environment?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal;
@@ -27,52 +28,42 @@ const LOOK_AGAIN_MS = 250;
  * @throws RuntimeBuildError
  */
 export async function ensureRuntime(options: EnsureRuntimeOptions): Promise<Runtime> {
-  const { runtimesDirectory, lockFile } = options;
-  const lockHash = lockHashOf(await readFile(lockFile, "utf8"), process.platform, process.arch);
-  const target = join(runtimesDirectory, lockHash);
-  const standing = await readRuntime(target);
+  const { environment = process.env, signal = new AbortController().signal, onProgress = () => {} } = options;
+  const place = await runtimePlace(options.runtimesDirectory, options.lockFile, environment);
+  const standing = await locateRuntime(place, environment);
   if (standing !== null) return standing;
-  const lock = await waitForTurn(`${target}.lock`, options);
+  const lock = await waitForTurn(place.directory, signal, onProgress);
   try {
     // Whoever held the lock before us may have built it.
-    const built = await readRuntime(target);
+    const built = await locateRuntime(place, environment);
     if (built !== null) return built;
-    await removeLeftovers(runtimesDirectory, lockHash);
-    await buildRuntime({
-      target,
-      workshop: join(runtimesDirectory, `${lockHash}.building-${process.pid}`),
-      lockFile,
-      lockHash,
-      proof: options.proof ?? PROOF,
-      environment: options.environment ?? process.env,
-      signal: options.signal ?? new AbortController().signal,
-      onProgress: options.onProgress ?? (() => {}),
-    });
-    const runtime = await readRuntime(target);
-    if (runtime === null) throw explainBuildFailure("reading it back", `${target} is not complete`);
+    await removeAbandonedWorkshops(dirname(place.directory));
+    const { lockFile, proof = PROOF } = options;
+    const { lockHash, directory: target } = place;
+    await buildRuntime({ target, lockFile, lockHash, proof, environment, signal, onProgress });
+    const runtime = await locateRuntime(place, environment);
+    if (runtime === null) throw explainSystemError("reading it back", `${target} is not complete`, null);
     return runtime;
   } finally {
     await lock.release();
   }
 }
 
-async function waitForTurn(path: string, { signal, onProgress }: EnsureRuntimeOptions): Promise<Lock> {
+/** Takes the right to build at `target`; while another process has it, waits and says for whom. */
+async function waitForTurn(
+  target: string,
+  signal: AbortSignal,
+  onProgress: (progress: RuntimeProgress) => void,
+): Promise<Lock> {
   for (;;) {
-    if (signal?.aborted) throw new RuntimeBuildError("aborted", "The build of the Python runtime was stopped.", "");
+    if (signal.aborted) throw abortedBuild();
     try {
-      return await acquireLock(path);
+      await mkdir(dirname(target), { recursive: true });
+      return await acquireLock(`${target}.lock`);
     } catch (error) {
-      if (!(error instanceof LockHeldError)) throw explainBuildFailure("taking the lock", String((error as Error).message));
-      onProgress?.({ kind: "waiting", pid: error.pid });
-      await delay(LOOK_AGAIN_MS);
+      if (!(error instanceof LockHeldError)) throw explainSystemError("taking the lock", error, null);
+      onProgress({ kind: "waiting", pid: error.pid });
+      await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => {});
     }
   }
-}
-
-/** Under the lock nobody else builds, so every workshop is one whose builder died. */
-async function removeLeftovers(runtimesDirectory: string, lockHash: string): Promise<void> {
-  await mkdir(runtimesDirectory, { recursive: true });
-  const names = await readdir(runtimesDirectory);
-  const leftovers = names.filter((name) => name.startsWith(`${lockHash}.building-`));
-  await Promise.all(leftovers.map((name) => rm(join(runtimesDirectory, name), { recursive: true, force: true })));
 }

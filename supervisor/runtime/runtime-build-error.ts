@@ -1,7 +1,6 @@
 /** What kept the Python runtime from being built. */
 export type BuildFailureKind =
   | "no-python"
-  | "platform"
   | "venv-missing"
   | "network"
   | "disk-full"
@@ -9,6 +8,7 @@ export type BuildFailureKind =
   | "hash-mismatch"
   | "no-wheel"
   | "broken-import"
+  | "timed-out"
   | "aborted"
   | "unknown";
 
@@ -26,4 +26,13 @@ export class RuntimeBuildError extends Error {
     this.nextStep = nextStep;
     this.detail = detail;
   }
+}
+
+/** The caller's signal ended the build. */
+export function abortedBuild(): RuntimeBuildError {
+  return new RuntimeBuildError(
+    "aborted",
+    "The build of the Python runtime was stopped.",
+    "Start again; nothing half-made was left.",
+  );
 }

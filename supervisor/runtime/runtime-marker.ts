@@ -22,9 +22,19 @@ export interface Runtime {
   readonly versions: Marker["versions"];
 }
 
-/** Names a runtime: the same lock on the same kind of machine gives the same runtime. */
-export function lockHashOf(lock: string, platform: NodeJS.Platform, architecture: string): string {
-  return createHash("sha256").update(`${platform}-${architecture}\n${lock}`).digest("hex").slice(0, 16);
+/**
+ * Names a runtime: the same lock on the same kind of machine gives the same runtime.
+ * @param namedPython - OPTA_LMX_PYTHON: whoever names a Python gets a runtime made with it; empty when unset
+ */
+export function lockHashOf(
+  lock: string,
+  platform: NodeJS.Platform,
+  architecture: string,
+  namedPython: string,
+): string {
+  const machine =
+    namedPython === "" ? `${platform}-${architecture}` : `${platform}-${architecture}-${namedPython}`;
+  return createHash("sha256").update(`${machine}\n${lock}`).digest("hex").slice(0, 16);
 }
 
 /** The interpreter of a virtual environment. */
@@ -33,7 +43,9 @@ export function pythonOf(directory: string): string {
 }
 
 /** Marks a directory as complete; written before the rename that puts it into use. */
-export async function writeMarker(directory: string, marker: Marker): Promise<void> {
+export async function writeMarker(directory: string, lockHash: string, proven: string): Promise<void> {
+  const versions = markerSchema.shape.versions.parse(JSON.parse(proven));
+  const marker: Marker = { lockHash, versions, builtAt: new Date().toISOString() };
   await writeFile(join(directory, MARKER), `${JSON.stringify(marker, null, 2)}\n`);
 }
 

@@ -18,7 +18,8 @@ export function showRuntimeProgress(output: ProgressOutput): (progress: RuntimeP
   return (progress) => {
     switch (progress.kind) {
       case "waiting":
-        if (waitingFor !== progress.pid) line(`Waiting for process ${progress.pid}, which is building the Python runtime`);
+        if (waitingFor !== progress.pid)
+          line(`Waiting for process ${progress.pid}, which is building the Python runtime`);
         waitingFor = progress.pid;
         return;
       case "step":
