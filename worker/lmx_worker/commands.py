@@ -1,6 +1,7 @@
 """What the supervisor asks for, as checked values."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -32,16 +33,38 @@ class TokenPrompt:
     token_ids: tuple[int, ...]
 
 
-Prompt = MessagesPrompt | TextPrompt | TokenPrompt
+@dataclass(frozen=True)
+class FillPrompt:
+    """Text before and after a gap the model is to fill."""
+
+    prefix: str
+    suffix: str
+
+
+Prompt = MessagesPrompt | TextPrompt | FillPrompt | TokenPrompt
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """temperature 0..2 (0 = greedy), top_p in (0, 1], seed 0..2**53-1."""
+    """How tokens are chosen; the defaults are greedy with every option off.
 
-    temperature: float
-    top_p: float
-    seed: int
+    Ranges: temperature 0..2 (0 = greedy), top_p in (0, 1], seed 0..2**53-1, top_k >= 0 (0 = off), min_p 0..1,
+    xtc_probability 0..1, xtc_threshold 0..0.5, repetition_penalty in (0, 10] (1 = off), presence_penalty and
+    frequency_penalty -2..2. logit_bias maps token ids to -100..100. The window is in tokens, prompt included.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    top_k: int = 0
+    min_p: float = 0.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    repetition_penalty: float = 1.0
+    repetition_context_size: int = 20
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,12 +76,16 @@ class Initialize:
 
 @dataclass(frozen=True)
 class Load:
-    """Read one model. `path` is an absolute directory, `max_context_tokens` None: as configured."""
+    """Read one model.
+
+    `path` is an absolute directory. None: `max_context_tokens` as configured, `tool_parser` as inferred.
+    """
 
     model_id: str
     path: str
     max_context_tokens: int | None
     max_concurrency: int
+    tool_parser: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,12 +98,18 @@ class Canary:
 
 @dataclass(frozen=True)
 class Generate:
-    """One completion; max_tokens None: as many as the context holds."""
+    """One completion.
+
+    max_tokens None: as many as the context holds; logprobs None: none, else the number of alternatives 0..20.
+    """
 
     request_id: str
     prompt: Prompt
     sampling: Sampling
     max_tokens: int | None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    return_prompt: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What the scheduler needs from an inference engine. mlx_engine is the only real one; tests use fakes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from lmx_worker.commands import Load, Prompt
+from lmx_worker.commands import Load, Prompt, Sampling
 from lmx_worker.detokenize import Detokenizer
 from lmx_worker.text import TextFormat
 
@@ -36,6 +36,8 @@ class ModelFacts:
     eos_token_ids: tuple[int, ...]
     tool_parser: str | None
     has_thinking: bool
+    has_chat_template: bool = False
+    can_fill: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class TextCodec(Protocol):
         """A fresh one for one row; main thread only."""
         ...
 
+    def token_bytes(self, token_id: int) -> bytes:
+        """Bytes a token stands for, empty for an id without a token; main thread only."""
+        ...
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of token ids, special tokens included; main thread only."""
+        ...
+
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         """Render and tokenise; preparation thread only (it has its own tokenizer).
 
@@ -90,16 +100,16 @@ class RowRequest:
     """One completion for the engine; everything is already checked against the model.
 
     `prompt_tokens` is the length of the original prompt: with `token_ids` longer than that, the rest is a
-    completion that goes on, and positions count from the end of the prompt.
+    completion that goes on, and positions count from the end of the prompt. With `logprobs` every token of
+    the row carries its log probability and the most likely alternatives.
     """
 
     token_ids: list[int]
     prompt_tokens: int
     max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
     inspect_logits: bool = False
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,19 @@ class LogitsCheck:
 
     finite: bool
     constant: bool
+
+
+# As many alternatives as a request may ask for; found for every row that asks for any.
+ALTERNATIVES = 20
+
+
+@dataclass(frozen=True)
+class TokenLogprobs:
+    """The model's log probability of a token, before sampling options, and of the ALTERNATIVES most likely
+    ones as (token id, log probability), best first, equal ones by id."""
+
+    logprob: float
+    top: Sequence[tuple[int, float]]
 
 
 EngineFinish = Literal["stop", "length"]
@@ -121,6 +144,7 @@ class RowToken:
     token_id: int
     finish: EngineFinish | None
     logits: LogitsCheck | None
+    logprobs: TokenLogprobs | None = None
 
 
 @dataclass(frozen=True)

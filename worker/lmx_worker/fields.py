@@ -23,14 +23,7 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A string that can be encoded as UTF-8 (a lone surrogate cannot)."""
-        value = self._take(name)
-        if not isinstance(value, str):
-            raise self.expected(name, "a string", value)
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise self.expected(name, "valid Unicode text", "a lone surrogate") from None
-        return value
+        return self._text(name, self._take(name))
 
     def optional_text(self, name: str) -> str | None:
         """A string, or None for null or absent."""
@@ -45,9 +38,20 @@ class Fields:
             raise self.expected(name, _range("an integer", minimum, maximum), value)
         return value
 
-    def optional_integer(self, name: str, *, minimum: int | None = None) -> int | None:
+    def optional_integer(
+        self, name: str, *, minimum: int | None = None, maximum: int | None = None
+    ) -> int | None:
         """An integer, or None for null or absent."""
-        return self.integer(name, minimum=minimum) if self.has(name) else None
+        return self.integer(name, minimum=minimum, maximum=maximum) if self.has(name) else None
+
+    def flag(self, name: str) -> bool:
+        """A boolean; null or absent is false."""
+        if not self.has(name):
+            return False
+        value = self._take(name)
+        if not isinstance(value, bool):
+            raise self.expected(name, "true or false", value)
+        return value
 
     def number(self, name: str, *, minimum: float, maximum: float) -> float:
         """A finite number within the bounds."""
@@ -65,6 +69,10 @@ class Fields:
             if isinstance(value, bool) or not isinstance(value, int):
                 raise self.expected(f"{name}.{index}", "an integer", value)
         return tuple(values)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings."""
+        return tuple(self._text(f"{name}.{index}", value) for index, value in enumerate(self._list(name)))
 
     def object(self, name: str) -> "Fields":
         """A nested object."""
@@ -95,6 +103,15 @@ class Fields:
     def expected(self, name: str, what: str, got: Any) -> RequestFailure:
         """The failure to raise when a member is not what it should be."""
         return _expected(f"{self._path}.{name}", what, got)
+
+    def _text(self, name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self.expected(name, "a string", value)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise self.expected(name, "valid Unicode text", "a lone surrogate") from None
+        return value
 
     def _take(self, name: str) -> Any:
         self._seen.add(name)

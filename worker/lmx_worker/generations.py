@@ -6,17 +6,18 @@ import traceback
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from lmx_worker.admission import admit_prompt
 from lmx_worker.board import Board, Ticket
 from lmx_worker.canary import CanaryRun, canary_prompt
-from lmx_worker.commands import Canary, Generate, MessagesPrompt, Sampling
+from lmx_worker.commands import Canary, Generate
 from lmx_worker.completion import Completion
-from lmx_worker.engine import EncodedPrompt, Engine, LoadedModel, RowRequest, RowToken
+from lmx_worker.engine import EncodedPrompt, Engine, LoadedModel, RowToken
 from lmx_worker.failure import RequestFailure, fatal_cause, first_line
-from lmx_worker.limits import check_prompt, check_size, fit_max_tokens
+from lmx_worker.limits import check_sampling, check_size
 from lmx_worker.pacing import Limits, Occupancy, PrefillRate, WaitingRow, choose_next, prefill_chunk
 from lmx_worker.preparation import Preparation, Prepared
 from lmx_worker.status import Status
-from lmx_worker.text import TextMachine
+from lmx_worker.step_lines import step_lines
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -68,6 +69,8 @@ class Generations:
             )
         codec = self._model.codec
         prompt = command.prompt if isinstance(command, Generate) else canary_prompt(command, codec)
+        if isinstance(command, Generate):
+            check_sampling(command.sampling, self._model.facts)
         check_size(prompt, codec.longest_token_bytes, self._model.facts)
         ticket = self._board.open(call_id, command)
         self._count()
@@ -132,41 +135,11 @@ class Generations:
         self._count()
 
     def _queue(self, ticket: Ticket, prompt: EncodedPrompt) -> None:
-        facts = self._model.facts
-        check_prompt(prompt.token_ids, facts)
-        command = ticket.command
-        max_tokens = fit_max_tokens(command.max_tokens, len(prompt.token_ids), facts)
-        match command:
-            case Generate():
-                sampling = command.sampling
-                ticket.sink = self._completion(command, prompt)
-                answer = {
-                    "prompt_tokens": len(prompt.token_ids),
-                    "max_tokens": max_tokens,
-                    "seed": sampling.seed,
-                }
-                self._answer(ticket, result=answer)
-            case Canary():
-                sampling = Sampling(temperature=0.0, top_p=1.0, seed=0)
-                ticket.sink = CanaryRun(ticket.call_id, self._model.codec.detokenizer())
-            case _:
-                assert_never(command)
+        admitted = admit_prompt(ticket.call_id, ticket.command, prompt, self._model)
+        if admitted.answer is not None:
+            self._answer(ticket, result=admitted.answer)
+        ticket.sink, ticket.waiting = admitted.sink, admitted.row
         ticket.length = len(prompt.token_ids)
-        ticket.waiting = RowRequest(
-            token_ids=prompt.token_ids,
-            prompt_tokens=len(prompt.token_ids),
-            max_tokens=max_tokens,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            seed=sampling.seed,
-            inspect_logits=isinstance(command, Canary),
-        )
-
-    def _completion(self, command: Generate, prompt: EncodedPrompt) -> Completion:
-        tools = command.prompt.tools if isinstance(command.prompt, MessagesPrompt) else ()
-        codec = self._model.codec
-        machine = TextMachine(codec.text_format, prompt.initial_state, tools)
-        return Completion(command.request_id, len(prompt.token_ids), codec.detokenizer(), machine)
 
     def _admit(self) -> None:
         now = time.monotonic()
@@ -208,12 +181,13 @@ class Generations:
 
     def _accept_text(self, ticket: Ticket, completion: Completion, token: RowToken) -> dict[str, Any]:
         try:
-            return completion.accept(token)
+            row = completion.accept(token)
+            if completion.finished and token.finish is None:  # by a stop text
+                self._leave(ticket)
+            return row
         except Exception as error:  # one row's text must not cost the others their step
             traceback.print_exc(file=sys.stderr)
-            if ticket.row is not None:
-                self._engine.remove(ticket.row)
-            self._close(ticket)
+            self._leave(ticket)
             return completion.fail(
                 "internal_error", f"Reading the model's output failed: {first_line(error)}"
             )
@@ -242,6 +216,11 @@ class Generations:
                 self._answer(ticket, error=RequestFailure("model_canary_failed", message).as_error())
         self._send_rows(rows)
 
+    def _leave(self, ticket: Ticket) -> None:
+        if ticket.row is not None:
+            self._engine.remove(ticket.row)
+        self._close(ticket)
+
     def _close(self, ticket: Ticket) -> None:
         self._board.close(ticket)
         self._count()
@@ -250,10 +229,9 @@ class Generations:
         self._status.in_flight = len(self._board)
 
     def _send_rows(self, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._send(
-                {"jsonrpc": "2.0", "method": "step", "params": {"step": self._status.steps, "rows": rows}}
-            )
+        for line in step_lines(rows):
+            params = {"step": self._status.steps, "rows": line}
+            self._send({"jsonrpc": "2.0", "method": "step", "params": params})
 
     def _answer(self, ticket: Ticket, **body: Any) -> None:
         self._send({"jsonrpc": "2.0", "id": ticket.call_id, **body})

@@ -1,6 +1,6 @@
 """Checks of a prepared request against the loaded model, before the engine sees it."""
 
-from lmx_worker.commands import MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, Sampling, TextPrompt, TokenPrompt
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
 
@@ -16,6 +16,8 @@ def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> N
             characters = sum(len(message["content"]) for message in messages)
         case TextPrompt(text):
             characters = len(text)
+        case FillPrompt(prefix, suffix):
+            characters = len(prefix) + len(suffix)
         case TokenPrompt():
             return
     at_least = characters // max(1, longest_token_bytes)
@@ -39,6 +41,17 @@ def check_prompt(token_ids: list[int], facts: ModelFacts) -> None:
         )
     if len(token_ids) >= facts.context_tokens:
         raise _too_long(str(len(token_ids)), facts, prompt_tokens=len(token_ids))
+
+
+def check_sampling(sampling: Sampling, facts: ModelFacts) -> None:
+    """Refuse a bias for an id the model does not have: it corrupts the engine's memory."""
+    wrong = next((token for token in sampling.logit_bias if token >= facts.vocab_size), None)
+    if wrong is not None:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"Token id {wrong} in logit_bias is outside the model's vocabulary of {facts.vocab_size}.",
+            param="logit_bias",
+        )
 
 
 def fit_max_tokens(wanted: int | None, prompt_tokens: int, facts: ModelFacts) -> int:

@@ -3,9 +3,10 @@
 import json
 from typing import Any, Protocol, cast
 
-from lmx_worker.commands import MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
 from lmx_worker.engine import EncodedPrompt
 from lmx_worker.failure import RequestFailure, first_line
+from lmx_worker.fill import FillTokens, encode_fill
 from lmx_worker.text import NORMAL, REASONING
 
 # Arguments of the template call itself: a client that could set them would run its own template.
@@ -61,11 +62,12 @@ class Tokenizer(Protocol):
         ...
 
 
-def encode_prompt(tokenizer: Tokenizer, prompt: Prompt) -> EncodedPrompt:
-    """Token ids and initial text state.
+def encode_prompt(tokenizer: Tokenizer, prompt: Prompt, fill: FillTokens | None) -> EncodedPrompt:
+    """Token ids and initial text state. Text gets the special tokens the tokenizer adds by default.
 
     Raises:
-        RequestFailure: invalid_request_error naming what the template or the tokeniser refused.
+        RequestFailure: invalid_request_error naming what the template or the tokeniser refused,
+            unsupported_parameter for a gap the model cannot fill.
     """
     match prompt:
         case MessagesPrompt():
@@ -74,6 +76,16 @@ def encode_prompt(tokenizer: Tokenizer, prompt: Prompt) -> EncodedPrompt:
         case TextPrompt(text):
             return EncodedPrompt(
                 _guarded("The text cannot be tokenised", lambda: tokenizer.encode(text)), NORMAL
+            )
+        case FillPrompt():
+            if fill is None:
+                raise RequestFailure(
+                    "unsupported_parameter",
+                    "This model has no tokens for filling in the middle; leave out suffix.",
+                    param="suffix",
+                )
+            return EncodedPrompt(
+                _guarded("The text cannot be tokenised", lambda: encode_fill(tokenizer, fill, prompt)), NORMAL
             )
         case TokenPrompt(ids):
             return EncodedPrompt(list(ids), NORMAL)
@@ -93,15 +105,31 @@ def _render(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
             param=f"chat_template_kwargs.{reserved[0]}",
         )
     return _guarded(
-        "The model's chat template refused the conversation",
-        lambda: tokenizer.apply_chat_template(
-            [_for_template(message) for message in prompt.messages],
+        "The model's chat template refused the conversation", lambda: _apply_template(tokenizer, prompt)
+    )
+
+
+def _apply_template(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
+    def render(messages: list[dict[str, Any]]) -> list[int]:
+        return tokenizer.apply_chat_template(
+            messages,
             tools=list(prompt.tools) or None,
             add_generation_prompt=True,
             tokenize=True,
             **prompt.chat_template_kwargs,
-        ),
-    )
+        )
+
+    try:
+        return render([_for_template(message) for message in prompt.messages])
+    except Exception:
+        if not any("tool_calls" in message for message in prompt.messages):
+            raise
+        try:
+            # Some templates join the arguments to other text, which only JSON text allows.
+            return render(list(prompt.messages))
+        except Exception:
+            pass
+        raise
 
 
 def _for_template(message: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Lines from the supervisor as typed commands. Everything is checked here, nothing again inside."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -10,13 +9,13 @@ from lmx_worker.commands import (
     Canary,
     Cancel,
     Command,
+    FillPrompt,
     Generate,
     Initialize,
     Load,
     MessagesPrompt,
     Ping,
     Prompt,
-    Sampling,
     Shutdown,
     Stats,
     TextPrompt,
@@ -24,11 +23,14 @@ from lmx_worker.commands import (
 )
 from lmx_worker.failure import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RequestFailure
 from lmx_worker.fields import Fields
+from lmx_worker.sampling_fields import read_sampling
 
 PROTOCOL_VERSION = 1
 MAX_LINE_IN_BYTES = 32 * 1024 * 1024
 MAX_LINE_OUT_BYTES = 8 * 1024 * 1024
-MAX_SAFE_INTEGER = 2**53 - 1
+MAX_ALTERNATIVES = 20
+MAX_STOPS = 16
+MAX_STOP_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def _load(fields: Fields) -> Load:
         path=fields.text("path"),
         max_context_tokens=fields.optional_integer("max_context_tokens", minimum=1),
         max_concurrency=fields.integer("max_concurrency", minimum=1, maximum=1024),
+        tool_parser=fields.optional_text("tool_parser"),
     )
 
 
@@ -121,11 +124,24 @@ def _generate(fields: Fields) -> Generate:
     generate = Generate(
         request_id=request_id,
         prompt=_prompt(request.object("prompt")),
-        sampling=_sampling(request.object("sampling")),
+        sampling=read_sampling(request.object("sampling")),
         max_tokens=request.optional_integer("max_tokens", minimum=1),
+        stop=_stop(request),
+        logprobs=request.optional_integer("logprobs", minimum=0, maximum=MAX_ALTERNATIVES),
+        return_prompt=request.flag("return_prompt"),
     )
     request.done()
     return generate
+
+
+def _stop(request: Fields) -> tuple[str, ...]:
+    stop = request.texts("stop") if request.has("stop") else ()
+    if len(stop) > MAX_STOPS:
+        raise request.expected("stop", f"at most {MAX_STOPS} texts", len(stop))
+    for index, text in enumerate(stop):
+        if not 1 <= len(text) <= MAX_STOP_CHARACTERS:
+            raise request.expected(f"stop.{index}", f"1 to {MAX_STOP_CHARACTERS} characters", text)
+    return stop
 
 
 def _prompt(fields: Fields) -> Prompt:
@@ -138,10 +154,12 @@ def _prompt(fields: Fields) -> Prompt:
             )
         case "text":
             prompt = TextPrompt(fields.text("text"))
+        case "fill":
+            prompt = FillPrompt(fields.text("prefix"), fields.text("suffix"))
         case "token_ids":
             prompt = TokenPrompt(fields.integers("token_ids"))
         case kind:
-            raise fields.expected("kind", "messages, text or token_ids", kind)
+            raise fields.expected("kind", "messages, text, fill or token_ids", kind)
     fields.done()
     return prompt
 
@@ -180,17 +198,6 @@ def _tool(fields: Fields) -> dict[str, Any]:
     if function.has("parameters"):
         function.mapping("parameters")
     return {"type": fields.text("type"), "function": dict(function.value)}
-
-
-def _sampling(fields: Fields) -> Sampling:
-    sampling = Sampling(
-        temperature=fields.number("temperature", minimum=0, maximum=2),
-        top_p=fields.number("top_p", minimum=math.ulp(0.0), maximum=1),
-        seed=fields.integer("seed", minimum=0, maximum=MAX_SAFE_INTEGER),
-    )
-    # An option this worker does not know must fail loudly: ignored, it would change the answer in silence.
-    fields.done()
-    return sampling
 
 
 METHODS = {

@@ -1,10 +1,11 @@
 """What a completion's text means: answer, reasoning or tool call, told apart by the model's markers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmx_worker.tool_calls import CallParser, parse_tool_calls
+from lmx_worker.pieces import Part, Piece, ToolCall
+from lmx_worker.tool_calls import CallParser, call_id_unlike, parse_tool_calls
 
 NORMAL, REASONING, TOOL = "normal", "reasoning", "tool"
 
@@ -21,13 +22,12 @@ class Marker:
 class TextFormat:
     """How a model writes: markers by state, and how its tool calls are read.
 
-    `tool_end` empty means a call runs to the end of the answer.
+    Without a marker out of TOOL a call runs to the end of the answer.
     """
 
     transitions: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
-    tool_start: str = ""
-    tool_end: str = ""
     parse_call: CallParser | None = None
+    call_id_length: int | None = None
 
     def without_tools(self) -> "TextFormat":
         """The format for a request without tools: what looks like a call is just text."""
@@ -39,144 +39,161 @@ class TextFormat:
         return TextFormat(kept)
 
 
-class Splitter:
-    """Cuts a stream at markers. Holds back the longest end that could still become a marker, nothing more."""
-
-    def __init__(self, transitions: Mapping[str, tuple[Marker, ...]], state: str) -> None:
-        self._transitions = transitions
-        self.state = state
-        self._held = ""
-
-    def feed(self, text: str) -> list[tuple[str, str, Marker | None]]:
-        """Segments (state, text, marker that ended it); the marker is None for the last, still open one."""
-        segments: list[tuple[str, str, Marker | None]] = []
-        rest = self._held + text
-        while found := self._first_marker(rest):
-            at, marker = found
-            segments.append((self.state, rest[:at], marker))
-            rest = rest[at + len(marker.text) :]
-            self.state = marker.to
-        keep = self._possible_start(rest)
-        self._held = rest[len(rest) - keep :]
-        segments.append((self.state, rest[: len(rest) - keep], None))
-        return segments
-
-    def flush(self) -> tuple[str, str]:
-        """State and held text at the end of the stream."""
-        held, self._held = self._held, ""
-        return self.state, held
-
-    def _first_marker(self, text: str) -> tuple[int, Marker] | None:
-        hits = [
-            (at, -len(marker.text), marker)
-            for marker in self._transitions.get(self.state, ())
-            if marker.text and (at := text.find(marker.text)) >= 0
-        ]
-        if not hits:
-            return None
-        at, _, marker = min(hits, key=lambda hit: hit[:2])
-        return at, marker
-
-    def _possible_start(self, text: str) -> int:
-        longest = 0
-        for marker in self._transitions.get(self.state, ()):
-            for size in range(min(len(marker.text) - 1, len(text)), longest, -1):
-                if text.endswith(marker.text[:size]):
-                    longest = size
-                    break
-        return longest
-
-
 class TextMachine:
-    """Text of one completion in, events of the protocol out.
+    """Text of one completion in, its parts out.
 
-    A tool call is emitted whole, when its end has come and it parses; anything else stays text.
+    Holds back the longest end that could still become a marker, and a tool call until its end. A call that
+    parses is emitted whole; otherwise its opening marker is text and what follows is read again as if the
+    marker had not been there. Every character is part of exactly one piece, one call or one marker.
     """
 
     def __init__(
         self, text_format: TextFormat, initial_state: str, tools: Sequence[Mapping[str, Any]]
     ) -> None:
         self._format = text_format if tools else text_format.without_tools()
-        self._splitter = Splitter(self._format.transitions, initial_state)
         self._tools = tools
-        self._call_text: list[str] = []
-        self._call_from = NORMAL
-        self._pending_space = ""
-        self.calls = 0
+        self._state = initial_state
+        self._buffer = ""
+        self._at = 0  # where the buffer stands in the output
+        self._searched = 0  # how much of an open call holds no end of it
+        self._opening = ""
+        self._opened_in = NORMAL
+        self._blanks: list[Piece] = []
+        self._headers: list[Piece] | None = []  # None once anything was shown
+        self._call_ids: set[str] = set()
 
     @property
     def reasoning(self) -> bool:
         """Whether the next token belongs to the model's reasoning."""
-        return self._splitter.state == REASONING
+        return self._state == REASONING
 
-    def feed(self, text: str) -> list[dict[str, Any]]:
-        """Events that became certain with this text."""
-        events: list[dict[str, Any]] = []
-        for state, piece, marker in self._splitter.feed(text):
-            self._take(events, state, piece)
-            if marker is not None:
-                self._cross(events, state, marker)
-        return merge(events)
+    def feed(self, text: str) -> list[Part]:
+        """Parts that became certain with this text."""
+        self._buffer += text
+        parts: list[Part] = []
+        while self._call(parts) if self._state == TOOL else self._plain(parts):
+            pass
+        return parts
 
-    def flush(self, *, complete: bool) -> list[dict[str, Any]]:
+    def flush(self, *, complete: bool) -> list[Part]:
         """Everything still held; `complete` when the model ended its answer by itself."""
-        events: list[dict[str, Any]] = []
-        state, held = self._splitter.flush()
-        self._take(events, state, held)
-        if state == TOOL:
-            # Without an end marker the end of the answer is the end of the call.
-            self._end_call(events, ended=complete and not self._format.tool_end, end_text="")
-        self._pending_space = ""
-        return merge(events)
+        parts: list[Part] = []
+        while self._buffer:
+            if self._state == TOOL:
+                self._end_open_call(parts, complete=complete)
+            elif not self._plain(parts):
+                self._take(parts, len(self._buffer))
+        if self._headers:  # nothing but headers came: then they were the answer
+            parts += self._headers
+        self._headers = None
+        self._blanks = []
+        return parts
 
-    def _take(self, events: list[dict[str, Any]], state: str, piece: str) -> None:
-        if not piece:
-            return
-        match state:
-            case "tool":
-                self._call_text.append(piece)
-            case "normal":
-                self._say(events, piece)
-            case "reasoning":
-                events.append({"type": "reasoning", "text": piece})
-            case _:
-                pass  # headers between messages are structure, not text
-
-    def _say(self, events: list[dict[str, Any]], piece: str) -> None:
-        # Blank lines after a call belong to the format: shown only when an answer follows.
-        if self.calls and not piece.strip():
-            self._pending_space += piece
-            return
-        events.append({"type": "text", "text": self._pending_space + piece})
-        self._pending_space = ""
-
-    def _cross(self, events: list[dict[str, Any]], state: str, marker: Marker) -> None:
-        if state == TOOL:
-            self._end_call(events, ended=True, end_text=marker.text)
-        elif marker.to == TOOL:
-            self._call_text = []
-            self._call_from = state
-
-    def _end_call(self, events: list[dict[str, Any]], *, ended: bool, end_text: str) -> None:
-        text = "".join(self._call_text)
-        self._call_text = []
-        calls = parse_tool_calls(text, self._tools, self._format.parse_call) if ended else None
-        if calls is None:
-            shown = NORMAL if self._call_from != REASONING else REASONING
-            self._take(events, shown, self._format.tool_start + text + end_text)
-            return
-        self._pending_space = ""
-        for call in calls:
-            events.append({"type": "tool_call", "index": self.calls, **call})
-            self.calls += 1
-
-
-def merge(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Neighbouring text events of one kind as one."""
-    merged: list[dict[str, Any]] = []
-    for event in events:
-        if merged and event["type"] in ("text", "reasoning") and merged[-1]["type"] == event["type"]:
-            merged[-1] = {"type": event["type"], "text": merged[-1]["text"] + event["text"]}
+    def _plain(self, parts: list[Part]) -> bool:
+        """Text up to the next marker and over it; False when there is none yet."""
+        markers = self._format.transitions.get(self._state, ())
+        found = _first_marker(self._buffer, markers)
+        if found is None:
+            self._take(parts, len(self._buffer) - _possible_start(self._buffer, markers))
+            return False
+        at, marker = found
+        self._take(parts, at)
+        if self._headers:
+            self._headers = []  # a real header, now complete
+        if marker.to == TOOL:
+            self._opening, self._opened_in = marker.text, self._state
+            self._searched = len(marker.text)
         else:
-            merged.append(event)
-    return merged
+            self._drop(len(marker.text))
+        self._state = marker.to
+        return True
+
+    def _call(self, parts: list[Part]) -> bool:
+        """A call whose end has come; False while it is open."""
+        ends = self._format.transitions.get(TOOL, ())
+        # The end of the reasoning inside a call means that the model only wrote about calls.
+        broken_by = _leaving(self._format, REASONING) if self._opened_in == REASONING else ()
+        found = _first_marker(self._buffer, (*ends, *broken_by), self._searched)
+        if found is None:
+            longest = max((len(marker.text) for marker in (*ends, *broken_by)), default=0)
+            self._searched = max(self._searched, len(self._buffer) - longest + 1)
+            return False
+        at, marker = found
+        if marker in ends and self._emit(parts, self._buffer[len(self._opening) : at]):
+            self._drop(at + len(marker.text))
+            self._state = marker.to
+        else:
+            self._reopen(parts)
+        return True
+
+    def _end_open_call(self, parts: list[Part], *, complete: bool) -> None:
+        """At the end of the output only a call of a format without end markers can be whole."""
+        runs_to_the_end = complete and not self._format.transitions.get(TOOL)
+        if runs_to_the_end and self._emit(parts, self._buffer[len(self._opening) :]):
+            self._drop(len(self._buffer))
+        else:
+            self._reopen(parts)
+
+    def _emit(self, parts: list[Part], text: str) -> bool:
+        calls = parse_tool_calls(text, self._tools, self._format.parse_call)
+        for call in calls or ():
+            call_id = call_id_unlike(call["id"], self._call_ids, self._format.call_id_length)
+            parts.append(ToolCall(len(self._call_ids), call_id, call["name"], call["arguments"]))
+            self._call_ids.add(call_id)
+        if calls:
+            self._blanks, self._headers = [], None
+        return bool(calls)
+
+    def _reopen(self, parts: list[Part]) -> None:
+        """No call: its opening marker is text, and reading goes on behind it."""
+        self._state = self._opened_in if self._opened_in == REASONING else NORMAL
+        self._take(parts, len(self._opening))
+
+    def _take(self, parts: list[Part], count: int) -> None:
+        if count <= 0:
+            return
+        kind = "reasoning" if self._state == REASONING else "text"
+        piece = Piece(kind, self._buffer[:count], self._at)
+        self._drop(count)
+        if self._state not in (NORMAL, REASONING):
+            if self._headers is not None:
+                self._headers.append(piece)  # between messages: structure, not text
+            return
+        # Blank lines after a call belong to the format: shown only when an answer follows.
+        if kind == "text" and self._call_ids and not piece.text.strip():
+            self._blanks.append(piece)
+            return
+        parts += (*self._blanks, piece) if kind == "text" else (piece,)
+        self._blanks, self._headers = [], None
+
+    def _drop(self, count: int) -> None:
+        self._buffer = self._buffer[count:]
+        self._at += count
+
+
+def _leaving(text_format: TextFormat, state: str) -> tuple[Marker, ...]:
+    return tuple(marker for marker in text_format.transitions.get(state, ()) if marker.to != TOOL)
+
+
+def _first_marker(text: str, markers: Iterable[Marker], start: int = 0) -> tuple[int, Marker] | None:
+    """The first one in the text, of several at one place the longest."""
+    hits = [
+        (at, -len(marker.text), marker)
+        for marker in markers
+        if marker.text and (at := text.find(marker.text, start)) >= 0
+    ]
+    if not hits:
+        return None
+    at, _, marker = min(hits, key=lambda hit: hit[:2])
+    return at, marker
+
+
+def _possible_start(text: str, markers: Iterable[Marker]) -> int:
+    """Length of the longest end of the text that may become a marker."""
+    longest = 0
+    for marker in markers:
+        for size in range(min(len(marker.text) - 1, len(text)), longest, -1):
+            if text.endswith(marker.text[:size]):
+                longest = size
+                break
+    return longest

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lmx_worker.commands import Load, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.commands import FillPrompt, Load, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
 from lmx_worker.detokenize import ByteDetokenizer, Detokenizer
 from lmx_worker.engine import (
     EncodedPrompt,
@@ -43,8 +43,16 @@ class FakeCodec:
                 return EncodedPrompt([ord(character) for character in text], NORMAL)
             case TextPrompt(text):
                 return EncodedPrompt([ord(character) for character in text], NORMAL)
+            case FillPrompt(prefix, suffix):
+                return EncodedPrompt([ord(character) for character in prefix + suffix], NORMAL)
             case TokenPrompt(token_ids):
                 return EncodedPrompt(list(token_ids), NORMAL)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        return chr(token_id).encode()
+
+    def decode(self, token_ids: list[int]) -> str:
+        return "".join(map(chr, token_ids))
 
 
 @dataclass

@@ -12,9 +12,10 @@ from mlx_lm.generate import StopSequences, generate_step
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model
 
+from lmx_worker.commands import Sampling
 from lmx_worker.engine import RowRequest, RowToken
-from lmx_worker.mlx_engine import batch as batch_file
 from lmx_worker.mlx_engine.batch import Batch
+from lmx_worker.mlx_engine.sampling import Sampler
 from tests.tiny_models import build_model
 
 PROMPTS = [[5 + i * 3 + j for j in range(length)] for i, length in enumerate([1, 2, 9, 40, 3, 17, 130, 6])]
@@ -57,8 +58,11 @@ class Run:
         return [self.tokens[row] for row in rows]
 
 
-def greedy(prompt: Sequence[int], max_tokens: int = 20, **options: Any) -> RowRequest:
-    return RowRequest(list(prompt), len(prompt), max_tokens, **options)
+def greedy(
+    prompt: Sequence[int], max_tokens: int = 20, *, inspect_logits: bool = False, **options: Any
+) -> RowRequest:
+    """A row with these sampling options; without any it is greedy."""
+    return RowRequest(list(prompt), len(prompt), max_tokens, Sampling(**options), inspect_logits)
 
 
 def alone(model: Any, row: RowRequest, chunk: int = 512) -> list[int]:
@@ -119,7 +123,7 @@ def _interleaved(model: Any, rows: list[RowRequest], rng: random.Random) -> list
 def test_the_same_seed_repeats_and_another_one_differs(llama_model: Any) -> None:
     row = greedy(PROMPTS[2], 40, temperature=1.5, seed=1)
     assert alone(llama_model, row) == alone(llama_model, row)
-    assert alone(llama_model, row) != alone(llama_model, replace(row, seed=2))
+    assert alone(llama_model, row) != alone(llama_model, replace(row, sampling=replace(row.sampling, seed=2)))
 
 
 def test_a_completion_goes_on_where_it_stopped_with_the_same_seeds(llama_model: Any) -> None:
@@ -135,12 +139,12 @@ def test_a_batch_is_sampled_in_one_call(llama_model: Any, monkeypatch: pytest.Mo
     """Trap k: rows with different samplers would be sampled one by one."""
     sizes: list[int] = []
 
-    def recording(logprobs: mx.array, rows: Any, positions: Any) -> mx.array:
+    def recording(self: Any, logprobs: mx.array, positions: Any) -> mx.array:
         sizes.append(logprobs.shape[0])
-        return original(logprobs, rows, positions)
+        return original(self, logprobs, positions)
 
-    original = batch_file.sample
-    monkeypatch.setattr(batch_file, "sample", recording)
+    original = Sampler.__call__
+    monkeypatch.setattr(Sampler, "__call__", recording)
     run = Run(Batch(llama_model, (), 8))
     rows = [run.insert(greedy([5, 6, 7], 6, temperature=1 + i / 10, seed=i)) for i in range(4)]
     run.until_done(*rows)

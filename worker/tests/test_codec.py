@@ -72,6 +72,82 @@ def test_arguments_of_earlier_calls_reach_the_template_as_objects(
     assert call["function"] == {"name": "get_weather", "arguments": arguments}, "the request is left alone"
 
 
+JOINED = (
+    "{%- for message in messages %}<|{{ message.role }}|>{{ message.content }}"
+    "{%- for call in message.tool_calls or [] %}"
+    "{{ '<tool_call>' + call.function.name + ': ' + call.function.arguments + '</tool_call>' }}"
+    "{% endfor %}<|end|>{% endfor %}<|assistant|>"
+)
+ITEMS = JOINED.replace("call.function.arguments +", "(call.function.arguments.items() | list | string) +")
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        (None, '{"name": "get_weather", "arguments": {"city": "Paris"}}'),
+        (JOINED, 'get_weather: {"city":"Paris"}'),
+        (ITEMS, "get_weather: [('city', 'Paris')]"),
+    ],
+)
+def test_a_conversation_with_results_of_tools_is_rendered_whatever_the_template_wants(
+    directory: Path, template: str | None, shown: str
+) -> None:
+    """Some templates read the arguments as an object, some join them to other text."""
+    codec = with_template(directory, template or CHAT_TEMPLATE)
+    function = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
+    text = rendered(
+        codec,
+        prompt(
+            user("How is it?"),
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"id": "1", "type": "function", "function": function}],
+            },
+            {"role": "tool", "content": "sunny", "tool_call_id": "1", "name": "get_weather"},
+        ),
+    )
+    assert f"<|assistant|><tool_call>{shown}</tool_call><|end|><|tool|>sunny<|end|><|assistant|>" in text
+
+
+def test_a_template_that_refuses_both_forms_says_what_it_said_first(directory: Path) -> None:
+    codec = with_template(directory, "{{ messages[0].tool_calls[0].function.arguments.city + 1 }}")
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"city":"Paris"}'}}
+    with pytest.raises(RequestFailure, match="can only concatenate str"):
+        codec.encode(prompt({"role": "assistant", "content": "", "tool_calls": [call]}))
+
+
+def test_text_begins_as_the_tokenizer_begins_it(directory: Path) -> None:
+    file = directory / "tokenizer.json"
+    settings = json.loads(file.read_text())
+    settings["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|system|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"<|system|>": {"id": "<|system|>", "ids": [1], "tokens": ["<|system|>"]}},
+    }
+    file.write_text(json.dumps(settings))
+    codec = MlxCodec(load_tokenizer(directory))
+    assert codec.encode(TextPrompt("a")).token_ids[0] == 1
+    assert codec.encode(TextPrompt("")).token_ids == [1]
+    assert codec.encode(prompt(user("hi"))).token_ids[0] != 1
+
+
+def test_bytes_of_tokens_are_known_for_every_kind_of_tokenizer(directory: Path) -> None:
+    codec = MlxCodec(load_tokenizer(directory))
+    ids = codec._tokenizer.encode("the 😀", add_special_tokens=False)
+    assert b"".join(map(codec.token_bytes, ids)).decode() == "the 😀"
+    assert codec.token_bytes(319) == b"</tool_call>" and codec.token_bytes(10**6) == b""
+    settings = json.loads((directory / "tokenizer.json").read_text())
+    settings["decoder"] = {"type": "Sequence", "decoders": [settings["decoder"], {"type": "Fuse"}]}
+    (directory / "tokenizer.json").write_text(json.dumps(settings))
+    other = MlxCodec(load_tokenizer(directory))
+    assert other.token_bytes(ids[0]) == codec.token_bytes(ids[0]) and other.token_bytes(10**6) == b""
+
+
 @pytest.mark.parametrize(
     ("template", "says"),
     [

@@ -14,6 +14,7 @@ from lmx_worker.engine import LoadProgress
 from lmx_worker.failure import RequestFailure, StopRequested
 from lmx_worker.mlx_engine.load import read_model
 from lmx_worker.mlx_engine.load_errors import load_failure
+from tests.tiny_models import build_model
 
 
 @pytest.fixture
@@ -44,6 +45,21 @@ def test_facts_of_a_good_model(model: Path) -> None:
     facts = load(model).facts
     assert (facts.model_type, facts.context_tokens, facts.vocab_size) == ("llama", 2048, 320)
     assert (facts.eos_token_ids, facts.tool_parser, facts.has_thinking) == ((0,), "json_tools", True)
+
+
+def test_facts_tell_what_prompts_the_model_takes(model: Path, tmp_path: Path) -> None:
+    facts = load(model).facts
+    assert (facts.has_chat_template, facts.can_fill) == (True, False)
+    facts = load(build_model(tmp_path / "other", fill=True, template=False)).facts
+    assert (facts.has_chat_template, facts.can_fill) == (False, True)
+
+
+def test_a_tool_parser_can_be_chosen_and_an_unknown_one_is_refused(model: Path) -> None:
+    chosen = read_model(Load("m", str(model), None, 4, "qwen3_coder"), lambda _: None)
+    assert chosen.facts.tool_parser == "qwen3_coder"
+    with pytest.raises(RequestFailure, match="json_tools, kimi_k2") as info:
+        read_model(Load("m", str(model), None, 4, "nonsense"), lambda _: None)
+    assert (info.value.word, info.value.data["param"]) == ("invalid_request_error", "tool_parser")
 
 
 def test_the_context_is_the_smaller_of_the_models_and_the_wanted(model: Path) -> None:

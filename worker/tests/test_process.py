@@ -192,7 +192,7 @@ def test_a_prompt_the_model_cannot_take_is_refused(
         {"temperature": 0, "top_p": 1, "seed": 2**53},
         {"temperature": 0, "top_p": 1, "seed": 1.5},
         {"temperature": 0, "top_p": 1},
-        {"temperature": 0, "top_p": 1, "seed": 0, "top_k": 99999},
+        {"temperature": 0, "top_p": 1, "seed": 0, "top_n_sigma": 1},
     ],
 )
 def test_a_bad_sampling_option_is_refused_before_the_engine_sees_it(

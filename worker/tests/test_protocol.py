@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import Canary, Generate, Load, MessagesPrompt, Sampling, TokenPrompt
+from lmx_worker.commands import Canary, FillPrompt, Generate, Load, MessagesPrompt, Sampling, TokenPrompt
 from lmx_worker.protocol import Call, RejectedCall, parse_call
 from tests.worker_process import chat, request
 
@@ -22,11 +22,47 @@ def rejected(method: str, **params: Any) -> RejectedCall:
 def test_commands_come_out_typed() -> None:
     load = parse("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=4).command
     assert load == Load("m", "/m", None, 4)
+    load = parse(
+        "load", model_id="m", path="/m", max_context_tokens=9, max_concurrency=4, tool_parser="mistral"
+    ).command
+    assert load == Load("m", "/m", 9, 4, "mistral")
     assert parse("canary", prompt="x", max_tokens=16).command == Canary("x", 16)
     generate = parse(
         "generate", request_id="a", request=request({"kind": "token_ids", "token_ids": [1]})
     ).command
     assert generate == Generate("a", TokenPrompt((1,)), Sampling(0.0, 1.0, 0), 8)
+
+
+def test_options_come_out_typed_and_absent_or_null_ones_are_off() -> None:
+    options = {
+        "top_k": 5, "min_p": 0.1, "xtc_probability": 1, "xtc_threshold": 0.5, "repetition_penalty": 1.1,
+        "repetition_context_size": 9, "presence_penalty": -2, "frequency_penalty": 2,
+        "logit_bias": {"7": -100, "0": 1.5},
+    }  # fmt: skip
+    ask = chat("x", stop=["a", "b"], logprobs=0, return_prompt=True)
+    ask["sampling"].update(options)
+    command = parse("generate", request_id="a", request=ask).command
+    assert isinstance(command, Generate)
+    assert command.sampling == Sampling(
+        0.0,
+        1.0,
+        0,
+        **{**options, "logit_bias": {7: -100.0, 0: 1.5}},  # type: ignore[arg-type]
+    )
+    assert (command.stop, command.logprobs, command.return_prompt) == (("a", "b"), 0, True)
+    ask = chat("x", stop=None, logprobs=None, return_prompt=None)
+    ask["sampling"].update(dict.fromkeys(options))
+    command = parse("generate", request_id="a", request=ask).command
+    assert isinstance(command, Generate) and command.sampling == Sampling(0.0, 1.0, 0)
+    assert (command.stop, command.logprobs, command.return_prompt) == ((), None, False)
+
+
+def test_a_gap_to_fill_has_a_prefix_and_a_suffix() -> None:
+    prompt = {"kind": "fill", "prefix": "a", "suffix": ""}
+    command = parse("generate", request_id="a", request=request(prompt)).command
+    assert isinstance(command, Generate) and command.prompt == FillPrompt("a", "")
+    failure = rejected("generate", request_id="a", request=request({"kind": "fill", "prefix": "a"})).failure
+    assert failure.data["param"] == "params.request.prompt.suffix"
 
 
 def test_a_conversation_keeps_its_tool_calls_and_loses_nothing() -> None:

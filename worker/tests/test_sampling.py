@@ -1,12 +1,21 @@
+from collections.abc import Sequence
+from typing import Any
+
 import mlx.core as mx
 import pytest
 from mlx_lm.sample_utils import apply_top_p
 
-from lmx_worker.mlx_engine.sampling import RowSampling, _keep_top_p, logits_evidence, sample, step_key
+from lmx_worker.commands import Sampling
+from lmx_worker.mlx_engine.evidence import logits_health
+from lmx_worker.mlx_engine.sampling import Sampler, step_coin, step_key
 
 
-def row(temperature: float = 1.0, top_p: float = 1.0, seed: int = 7) -> RowSampling:
-    return RowSampling(temperature, top_p, seed, prompt_tokens=1)
+def row(temperature: float = 1.0, top_p: float = 1.0, seed: int = 7, **options: Any) -> Sampling:
+    return Sampling(temperature, top_p, seed, **options)
+
+
+def sample(scores: mx.array, rows: Sequence[Sampling], positions: Sequence[int]) -> mx.array:
+    return Sampler(rows)(scores, positions)
 
 
 def logprobs(rows: int, vocabulary: int = 50) -> mx.array:
@@ -16,6 +25,12 @@ def logprobs(rows: int, vocabulary: int = 50) -> mx.array:
 
 def test_keys_never_change_because_seeds_are_a_promise_to_users() -> None:
     assert [step_key(0, 0), step_key(0, 1), step_key(1, 0), step_key(2**53 - 1, 10**6)] == KNOWN_KEYS
+
+
+def test_coins_never_change_and_are_fair() -> None:
+    coins = [step_coin(seed, position) for seed in range(50) for position in range(50)]
+    assert (step_coin(0, 0), step_coin(42, 3)) == KNOWN_COINS
+    assert min(coins) >= 0 and max(coins) < 1 and abs(sum(coins) / len(coins) - 0.5) < 0.02
 
 
 def test_keys_differ_between_neighbouring_seeds_and_positions() -> None:
@@ -59,7 +74,8 @@ def test_frequencies_follow_the_distribution(over: str) -> None:
 def test_top_p_of_one_keeps_even_what_rounding_would_lose() -> None:
     tail = mx.full((1, 1000), -30.0)
     scores = mx.concatenate([mx.array([[0.0]]), tail], axis=-1)
-    assert mx.array_equal(_keep_top_p(scores, mx.array([[1.0]])), scores)
+    filtered = Sampler([])._filter(mx.repeat(scores, 2, axis=0), [row(top_p=1.0), row(top_p=0.5)], [0, 0])
+    assert mx.array_equal(filtered[:1], scores) and not mx.array_equal(filtered[1:], scores)
 
 
 def test_the_smallest_top_p_keeps_the_best_token() -> None:
@@ -89,7 +105,7 @@ def test_no_logits_and_no_options_make_it_raise_or_leave_the_vocabulary(
 
 def test_evidence_tells_non_finite_and_constant_logits() -> None:
     logits = mx.array([[1.0, 2.0], [3.0, 3.0], [float("nan"), 1.0], [float("inf"), 1.0]])
-    assert logits_evidence(logits).tolist() == [[True, False], [True, True], [False, False], [False, False]]
+    assert logits_health(logits).tolist() == [[True, False], [True, True], [False, False], [False, False]]
 
 
 KNOWN_KEYS = [
@@ -98,3 +114,4 @@ KNOWN_KEYS = [
     (4052577513, 1030549998),
     (623471350, 3127567665),
 ]
+KNOWN_COINS = (0.3051094325624515, 0.6461134075429389)

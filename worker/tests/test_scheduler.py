@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lmx_worker import admission
 from lmx_worker.protocol import Call, parse_call
 from lmx_worker.scheduler import Scheduler, StopSignal
 from lmx_worker.status import Status
@@ -42,8 +43,9 @@ class Conversation:
         self.inbox.put(call)
         return self._ids
 
-    def ask(self, request_id: str, text: str, max_tokens: int | None = 4) -> int:
-        return self.put("generate", request_id=request_id, request=chat(text, max_tokens=max_tokens))
+    def ask(self, request_id: str, text: str, max_tokens: int | None = 4, **options: Any) -> int:
+        request = chat(text, max_tokens=max_tokens, **options)
+        return self.put("generate", request_id=request_id, request=request)
 
     def run_until_idle(self) -> None:
         """Tick until nothing is in flight; a tick with prompts in preparation waits for them."""
@@ -81,6 +83,43 @@ def test_the_answer_comes_before_the_first_step_and_the_end_token_is_counted_but
     finish = talk.last_event("a")
     assert (finish["reason"], finish["usage"]["completion_tokens"]) == ("stop", 4)
     assert talk.initialized == [True]
+
+
+def test_a_stop_text_takes_the_row_out_of_the_engine() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("a", "x", 50, stop=["xxx"])
+    talk.ask("b", "y", 8)
+    talk.run_until_idle()
+    rows = talk.rows("a")
+    assert texts(rows) == "" and [row["token_ids"] for row in rows] == [[120]] * 3
+    assert (talk.last_event("a")["type"], talk.last_event("a")["reason"]) == ("finish", "stop")
+    assert texts(talk.rows("b")) == "yyyyyyy" and not talk.engine.rows
+
+
+def test_a_stop_completed_by_the_last_token_needs_no_removal() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("a", "x", 4, stop=["xxx"])
+    talk.run_until_idle()
+    assert talk.last_event("a")["usage"]["completion_tokens"] == 3
+
+
+def test_a_report_the_engine_cannot_give_fails_one_row_only() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("a", "x", 50, logprobs=1)
+    talk.ask("b", "y", 8)
+    talk.run_until_idle()
+    assert talk.last_event("a")["code"] == "internal_error"
+    assert talk.last_event("b")["type"] == "finish" and not talk.engine.rows
+
+
+def test_a_prompt_too_long_to_be_echoed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "MAX_PROMPT_TEXT_BYTES", 9)
+    talk = Conversation(FakeEngine())
+    call = talk.ask("a", "äöü", return_prompt=True)
+    other = talk.ask("b", "äöüß", return_prompt=True)
+    talk.run_until_idle()
+    assert talk.answer(call)["result"]["prompt_text"] == "äöü"
+    assert talk.answer(other)["error"]["data"] == {"code": "invalid_request_error", "param": "echo"}
 
 
 def test_every_row_of_a_failed_step_gets_an_error_and_the_next_request_works() -> None:

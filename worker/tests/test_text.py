@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from lmx_worker.pieces import Part, ToolCall
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
@@ -19,8 +20,6 @@ HERMES = TextFormat(
         REASONING: (Marker("</think>", NORMAL), Marker("<tool_call>", TOOL)),
         TOOL: (Marker("</tool_call>", NORMAL),),
     },
-    tool_start="<tool_call>",
-    tool_end="</tool_call>",
     parse_call=parse_json,
 )
 
@@ -36,17 +35,21 @@ def run(
 ) -> list[dict[str, Any]]:
     """All events for a text fed in pieces of one size, neighbouring text events joined."""
     machine = TextMachine(text_format, state, tools)
-    events: list[dict[str, Any]] = []
-    for at in range(0, len(text), size):
-        events += machine.feed(text[at : at + size])
-    events += machine.flush(complete=complete)
+    parts = [part for at in range(0, len(text), size) for part in machine.feed(text[at : at + size])]
+    parts += machine.flush(complete=complete)
     joined: list[dict[str, Any]] = []
-    for event in events:
+    for event in map(as_event, parts):
         if joined and event["type"] == joined[-1]["type"] and "text" in event:
             joined[-1]["text"] += event["text"]
         else:
             joined.append(dict(event))
     return joined
+
+
+def as_event(part: Part) -> dict[str, Any]:
+    if isinstance(part, ToolCall):
+        return {"type": "tool_call", **vars(part)}
+    return {"type": part.kind, "text": part.text}
 
 
 def said(text: str) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def test_a_parser_may_raise_whatever_it_likes(error: type[Exception]) -> None:
     def parse(text: str, tools: Any) -> Any:
         raise error("bad")
 
-    text_format = TextFormat(HERMES.transitions, "<tool_call>", "</tool_call>", parse)
+    text_format = TextFormat(HERMES.transitions, parse)
     text = "<tool_call>x</tool_call>"
     assert run(text, text_format=text_format) == [said(text)]
 
@@ -134,15 +137,31 @@ def test_reasoning_the_template_opened_and_nobody_closed() -> None:
 def test_a_call_from_within_the_reasoning_and_a_broken_one() -> None:
     good = run(f"<think>a<tool_call>{CALL}</tool_call>b")
     assert [event["type"] for event in good] == ["reasoning", "tool_call", "text"]
-    assert run("<think>a<tool_call>x</tool_call>b") == [thought("a<tool_call>x</tool_call>"), said("b")]
+    assert run("<think>a<tool_call>x</tool_call>b</think>c") == [
+        thought("a<tool_call>x</tool_call>b"),
+        said("c"),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_reasoning_about_calls_does_not_swallow_the_answer(size: int) -> None:
+    text = "<think>I could use <tool_call> here.</think>Hello."
+    assert run(text, size=size) == [thought("I could use <tool_call> here."), said("Hello.")]
+    with_call = f"<think>or <tool_call> so</think><tool_call>{CALL}</tool_call>"
+    assert [event["type"] for event in run(with_call, size=size)] == ["reasoning", "tool_call"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_call_behind_a_broken_one_is_still_found(size: int) -> None:
+    text = f"<tool_call>oh no<tool_call>{CALL}</tool_call>"
+    assert [event["type"] for event in run(text, size=size)] == ["text", "tool_call"]
+    assert run(text, size=size)[0] == said("<tool_call>oh no")
 
 
 def test_calls_without_an_end_marker_end_with_the_answer() -> None:
     """Only when the model ended it: an answer cut by its limit may hold half a call."""
     mistral = TextFormat(
         {NORMAL: (Marker("[TOOL_CALLS]", TOOL),), TOOL: ()},
-        "[TOOL_CALLS]",
-        "",
         lambda text, _: json.loads(text),
     )
     text = f"[TOOL_CALLS][{CALL}, {CALL}]"
@@ -154,7 +173,7 @@ def test_ids_of_the_model_are_kept() -> None:
     def parse(text: str, tools: Any) -> Any:
         return [{"id": "functions.get_weather:0", "name": "get_weather", "arguments": {}}]
 
-    text_format = TextFormat(HERMES.transitions, "<tool_call>", "</tool_call>", parse)
+    text_format = TextFormat(HERMES.transitions, parse)
     (call,) = run("<tool_call>x</tool_call>", text_format=text_format)
     assert (call["id"], call["arguments"]) == ("functions.get_weather:0", "{}")
 

@@ -48,6 +48,9 @@ def masked(message: dict[str, Any], volatile: list[str]) -> dict[str, Any]:
 
 def _mask(node: Any, path: list[str]) -> None:
     name, *rest = path
+    if isinstance(node, list):
+        for item in node:
+            _mask(item, path)
     if not isinstance(node, dict) or name not in node:
         return
     if rest:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 
 SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
+FILL_TOKENS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 VOCABULARY_SIZE = 320
 CONTEXT_TOKENS = 2048
@@ -59,11 +60,20 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def build_model(directory: Path, arch: str = "llama", *, seed: int = 0, endless: bool = False) -> Path:
+def build_model(
+    directory: Path,
+    arch: str = "llama",
+    *,
+    seed: int = 0,
+    endless: bool = False,
+    fill: bool = False,
+    template: bool = True,
+) -> Path:
     """Write model and tokenizer to `directory`.
 
     The same seed gives the same bytes. `endless` makes a model that never ends its answer and writes only
-    printable ASCII, so that every token is visible text at once.
+    printable ASCII, so that every token is visible text at once; `fill` one with tokens for filling a gap,
+    and `template=False` one that cannot chat.
     """
     import mlx.core as mx
     from mlx.utils import tree_flatten, tree_map_with_path
@@ -71,7 +81,7 @@ def build_model(directory: Path, arch: str = "llama", *, seed: int = 0, endless:
 
     directory.mkdir(parents=True, exist_ok=True)
     config = {**ARCHITECTURES[arch], "eos_token_id": 0}
-    tokenizer = write_tokenizer(directory)
+    tokenizer = write_tokenizer(directory, fill=fill, template=template)
     model_class, arguments_class = _get_classes(config)
     mx.random.seed(seed)
     model = model_class(arguments_class.from_dict(config))
@@ -90,24 +100,24 @@ def build_model(directory: Path, arch: str = "llama", *, seed: int = 0, endless:
     return directory
 
 
-def write_tokenizer(directory: Path) -> Tokenizer:
+def write_tokenizer(directory: Path, *, fill: bool = False, template: bool = True) -> Tokenizer:
     """A byte-level BPE tokenizer with chat roles, reasoning and tool markers, and a chat template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE - len(MARKERS),
+        vocab_size=VOCABULARY_SIZE - len(MARKERS) - len(FILL_TOKENS) * fill,
         special_tokens=list(SPECIAL),
         initial_alphabet=ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_tokens(list(MARKERS))
+    tokenizer.add_tokens([*MARKERS, *(FILL_TOKENS if fill else ())])
     tokenizer.save(str(directory / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": SPECIAL[0],
-        "chat_template": CHAT_TEMPLATE,
+        **({"chat_template": CHAT_TEMPLATE} if template else {}),
         "clean_up_tokenization_spaces": False,
     }
     (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), "utf-8")
@@ -117,7 +127,12 @@ def write_tokenizer(directory: Path) -> Tokenizer:
 def _is_printable(tokenizer: Tokenizer, token: int) -> bool:
     text = tokenizer.id_to_token(token) or ""
     decoded = tokenizer.decode([token], skip_special_tokens=False)
-    return text not in SPECIAL + MARKERS and decoded != "" and decoded.isascii() and decoded.isprintable()
+    return (
+        text not in SPECIAL + MARKERS + FILL_TOKENS
+        and decoded != ""
+        and decoded.isascii()
+        and decoded.isprintable()
+    )
 
 
 def _silence(model: Any, tokens: set[int]) -> None:

@@ -4,7 +4,7 @@
 
 - The first line describes the file: `model` says how tests/tiny_models.py builds the model that stands for
   `$MODEL` in paths, `volatile` lists members whose values differ between runs. Volatile members must be there
-  and keep their JSON type.
+  and keep their JSON type; a path goes through every item of a list.
 - Every other line is `{"dir": "to_worker" | "from_worker", "message": {...}}` in order. With `"more": true`
   any number of further messages of the same method may follow before the next one.
 """
@@ -33,11 +33,27 @@ VOLATILE = [
     "result.peak_memory_bytes",
     "result.cache_memory_bytes",
     "params.step",
+    "params.rows.events.logprobs.logprob",
+    "params.rows.events.logprobs.top.logprob",
     "error.data.error_type",
     "error.data.detail",
 ]
 LOAD = {"model_id": "tiny", "path": "$MODEL", "max_context_tokens": None, "max_concurrency": 4}
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+OPTIONS = {
+    "temperature": 1, "seed": 7, "top_k": 40, "min_p": 0.01, "xtc_probability": 0.5, "xtc_threshold": 0.1,
+    "repetition_penalty": 1.1, "repetition_context_size": 64, "presence_penalty": 0.5,
+    "frequency_penalty": 0.5, "max_tokens": 4,
+}  # fmt: skip
+
+
+def with_options(text: str, **options: Any) -> dict[str, Any]:
+    """A chat request; what is no member of a request is one of its sampling."""
+    outside = {name: options.pop(name) for name in ("max_tokens", "stop") if name in options}
+    ask = chat(text, **outside)
+    return {**ask, "sampling": {**ask["sampling"], **options}}
+
 
 # What the supervisor says; after each message the recorder waits for the answer and the end of a generation.
 # "cancelled later" generations are only waited for until their first step.
@@ -59,6 +75,38 @@ CONVERSATIONS: dict[str, tuple[dict[str, Any], list[tuple[str, Any]]]] = {
             ),
             ("generate", {"request_id": "text", "request": request({"kind": "text", "text": "the lazy"})}),
             ("stats", {}),
+            ("shutdown", {}),
+        ],
+    ),
+    "options": (
+        MODEL,
+        [
+            ("initialize", {"protocol_version": 1}),
+            ("load", {**LOAD, "tool_parser": "mistral"}),
+            (
+                "generate",
+                {"request_id": "logprobs", "request": chat("hello", max_tokens=2, logprobs=1)},
+            ),
+            ("generate", {"request_id": "sampled", "request": with_options("hello", **OPTIONS)}),
+            (
+                "generate",
+                {
+                    "request_id": "stopped",
+                    "request": with_options("hello", logit_bias={"80": 100}, max_tokens=9, stop=["lll"]),
+                },
+            ),
+            (
+                "generate",
+                {
+                    "request_id": "echo",
+                    "request": request({"kind": "text", "text": "the"}, max_tokens=1, return_prompt=True),
+                },
+            ),
+            (
+                "generate",
+                {"request_id": "fill", "request": request({"kind": "fill", "prefix": "a", "suffix": "b"})},
+            ),
+            ("generate", {"request_id": "bias", "request": with_options("hello", logit_bias={"320": 1})}),
             ("shutdown", {}),
         ],
     ),

@@ -28,6 +28,7 @@ class MlxEngine:
         self._model: Any = None
         self._batch: Any = None
         self._eos: tuple[int, ...] = ()
+        self._line_break: tuple[int, ...] = ()
         self._max_rows = 1
         try:
             import_runtime()
@@ -56,8 +57,10 @@ class MlxEngine:
             loaded.facts.eos_token_ids,
             request.max_concurrency,
         )
+        codec = MlxCodec(loaded.tokenizer)
+        self._line_break = codec.line_break_ids
         self.rebuild()
-        return LoadedModel(loaded.facts, MlxCodec(loaded.tokenizer))
+        return LoadedModel(loaded.facts, codec)
 
     def insert(self, row: RowRequest) -> int:
         """Queue a row and return its number."""
@@ -77,7 +80,7 @@ class MlxEngine:
 
         self._batch = None
         gc.collect()
-        batch = Batch(self._model, self._eos, self._max_rows)
+        batch = Batch(self._model, self._eos, self._max_rows, self._line_break)
         batch.insert(RowRequest(token_ids=[0, 0], prompt_tokens=2, max_tokens=1))
         while not batch.step(prefill_chunk=8).tokens:
             pass

@@ -1,20 +1,24 @@
 """Continuous batching: the only file that touches mlx_lm's BatchGenerator and its batches.
 
 The stock sampler interface gives a sampler log probabilities without saying whose they are. So the decoding
-step is ours: rows carry a RowSampling where the library carries a sampler function, and the library's own
+step is ours: rows carry their request where the library carries a sampler function, and the library's own
 bookkeeping (extend when rows join, filter when they leave) keeps it in batch order. The position follows from
-the tokens the row has in its KV cache, so it cannot drift.
+the tokens the row has in its KV cache, so it cannot drift; penalties look at the same tokens, so a completion
+that goes on from prompt and ids goes on with the same penalties.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch, StopSequences
 
-from lmx_worker.engine import EngineFinish, LogitsCheck, RowRequest, RowToken, StepResult
-from lmx_worker.mlx_engine.sampling import RowSampling, logits_evidence, sample
+from lmx_worker.engine import EngineFinish, RowRequest, RowToken, StepResult
+from lmx_worker.mlx_engine.evidence import RowEvidence, gather_evidence, pending_arrays
+from lmx_worker.mlx_engine.logit_edits import LogitEdits
+from lmx_worker.mlx_engine.sampling import Sampler
 
 # The constructor would wire as much memory as the device allows; several workers doing so hang a Mac.
 # By import_module, because the attribute `generate` of the package is a function of that name.
@@ -22,56 +26,62 @@ generate_module: Any = import_module("mlx_lm.generate")
 generate_module.maybe_set_recommended_wired_limit = lambda: None
 
 
+@dataclass(frozen=True)
+class CarriedRow:
+    """What travels with a row where the library carries a sampler function."""
+
+    request: RowRequest
+    spared: Sequence[int]  # ids that XTC never takes out; the same for all rows
+
+
+class RowPlan:
+    """Sampler and edits of one set of rows, made once and used until the batch changes."""
+
+    def __init__(self, rows: Sequence[CarriedRow]) -> None:
+        self.rows = list(rows)
+        self.requests = [row.request for row in rows]
+        options = [request.sampling for request in self.requests]
+        self.sampler = Sampler(options, rows[0].spared if rows else ())
+        self.edits = LogitEdits(options)
+
+    def fits(self, rows: Sequence[CarriedRow]) -> bool:
+        """Whether this is still the plan for the batch."""
+        return len(rows) == len(self.rows) and all(a is b for a, b in zip(rows, self.rows, strict=True))
+
+
 class KeyedGenerationBatch(GenerationBatch):
     """A batch whose step samples every row by its own (seed, position) in one call."""
 
-    samplers: Any  # a RowSampling for each row
-    logits_processors: Any  # a sequence of processors for each row
+    samplers: Any  # a CarriedRow for each row
+    _plan = RowPlan(())
 
     def _step(self) -> tuple[list[int], list[Any]]:
         """As the library's step: feed the sampled tokens, start computing the next ones, return the fed ones.
 
-        Log probabilities are not kept (copying them out costs a vocabulary per row); rows that asked for it
-        carry evidence about their logits in their place.
+        Log probabilities are not kept (copying them out costs a vocabulary per row); rows that asked for
+        something carry a RowEvidence in their place.
         """
         inputs = self._next_tokens
         evidence = self._next_logprobs
-        logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
-        logits = self._process(logits, inputs)
+        if not self._plan.fits(self.samplers):
+            self._plan = RowPlan(self.samplers)
+        plan = self._plan
+        raw = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
+        logits = plan.edits.apply(raw, self.tokens, inputs)
         logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
         # The row's cache holds prompt[:-1] when position 0 is sampled, one token more for each later one.
         positions = [
-            len(tokens) + 1 - row.prompt_tokens
-            for tokens, row in zip(self.tokens, self.samplers, strict=True)
+            len(tokens) + 1 - request.prompt_tokens
+            for tokens, request in zip(self.tokens, plan.requests, strict=True)
         ]
-        self._next_tokens = sample(logprobs, self.samplers, positions)
-        self._next_logprobs = self._evidence(logits)
+        self._next_tokens = plan.sampler(logprobs, positions)
+        self._next_logprobs = gather_evidence(raw, self._next_tokens, plan.requests)
         self._current_tokens, self._current_logprobs = inputs, evidence
-        mx.async_eval(self._next_tokens, [item for item in self._next_logprobs if item is not None])
+        mx.async_eval(self._next_tokens, pending_arrays(self._next_logprobs))
         fed = cast("list[int]", inputs.tolist())
         for tokens, token in zip(self.tokens, fed, strict=True):
             tokens.append(token)
         return fed, evidence
-
-    def _process(self, logits: mx.array, inputs: mx.array) -> mx.array:
-        """Logits processors, for the rows that have some."""
-        if not any(self.logits_processors):
-            return logits
-        rows = []
-        for index, processors in enumerate(self.logits_processors):
-            row = logits[index : index + 1]
-            if processors:
-                context = self._token_context[index].update_and_fetch(inputs[index : index + 1])
-                for processor in processors:
-                    row = processor(context, row)
-            rows.append(row)
-        return mx.concatenate(rows, axis=0)
-
-    def _evidence(self, logits: mx.array) -> list[Any]:
-        if not any(row.inspect_logits for row in self.samplers):
-            return [None] * len(self.samplers)
-        checks = logits_evidence(logits)
-        return [checks[index] if row.inspect_logits else None for index, row in enumerate(self.samplers)]
 
 
 class KeyedPromptBatch(PromptProcessingBatch):
@@ -94,9 +104,18 @@ class KeyedPromptBatch(PromptProcessingBatch):
 
 
 class Batch:
-    """Rows of one model. After an exception out of `step` throw the object away: its rows are damaged."""
+    """Rows of one model. After an exception out of `step` throw the object away: its rows are damaged.
 
-    def __init__(self, model: Any, eos_token_ids: Sequence[int], max_rows: int) -> None:
+    `line_break_ids` are spared by XTC, as the end tokens are.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        eos_token_ids: Sequence[int],
+        max_rows: int,
+        line_break_ids: Sequence[int] = (),
+    ) -> None:
         generator = BatchGenerator(
             model,
             completion_batch_size=max_rows,
@@ -110,6 +129,7 @@ class Batch:
         self._generator = generator
         # Per row, because a row's stop sequences replace the generator's instead of adding to them.
         self._stops = StopSequences([(token,) for token in eos_token_ids])
+        self._spared = (*line_break_ids, *eos_token_ids)
 
     def insert(self, row: RowRequest) -> int:
         """Queue one row and return its number. One by one: a refused row must not take others with it.
@@ -117,11 +137,10 @@ class Batch:
         Raises:
             ValueError: an empty prompt or max_tokens below 1.
         """
-        sampling = RowSampling(row.temperature, row.top_p, row.seed, row.prompt_tokens, row.inspect_logits)
         (uid,) = self._generator.insert(
             [row.token_ids],
             [row.max_tokens],
-            samplers=cast("list[Any]", [sampling]),
+            samplers=cast("list[Any]", [CarriedRow(row, self._spared)]),
             stop_sequences=[self._stops],
         )
         return uid
@@ -136,15 +155,7 @@ class Batch:
         self._generator._prompt_batch.prefill_step_size = prefill_chunk
         with self._generator.stats() as stats:
             _, responses = self._generator.next()
-        tokens = [
-            RowToken(
-                response.uid,
-                response.token,
-                cast("EngineFinish | None", response.finish_reason),
-                _logits_check(response.logprobs),
-            )
-            for response in responses
-        ]
+        tokens = [_row_token(response) for response in responses]
         return StepResult(tokens, stats.prompt_tokens, stats.prompt_time)
 
     def close(self) -> None:
@@ -152,8 +163,12 @@ class Batch:
         self._generator.close()
 
 
-def _logits_check(evidence: mx.array | None) -> LogitsCheck | None:
-    if evidence is None:
-        return None
-    finite, constant = cast("list[bool]", evidence.tolist())
-    return LogitsCheck(finite, constant)
+def _row_token(response: Any) -> RowToken:
+    evidence = cast("RowEvidence | None", response.logprobs)
+    return RowToken(
+        response.uid,
+        response.token,
+        cast("EngineFinish | None", response.finish_reason),
+        evidence.logits_check() if evidence else None,
+        evidence.token_logprobs() if evidence else None,
+    )

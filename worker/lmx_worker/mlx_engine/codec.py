@@ -10,8 +10,10 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
+from lmx_worker.call_shapes import strict_parser
 from lmx_worker.commands import Prompt
 from lmx_worker.detokenize import (
+    REPLACEMENT,
     ByteDetokenizer,
     Detokenizer,
     WindowDetokenizer,
@@ -19,8 +21,12 @@ from lmx_worker.detokenize import (
     sentencepiece_bytes,
 )
 from lmx_worker.engine import EncodedPrompt
+from lmx_worker.fill import find_fill_tokens
 from lmx_worker.prompt import encode_prompt
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
+
+# Templates that refuse calls of earlier turns whose ids have another length, by parser.
+CALL_ID_LENGTHS = {"mistral": 9}
 
 
 class MlxCodec:
@@ -31,25 +37,29 @@ class MlxCodec:
         self._prompt_tokenizer: Any = copy.deepcopy(tokenizer)
         self.text_format = text_format(tokenizer)
         self.has_chat_template = bool(tokenizer.has_chat_template)
-        self._token_bytes = TokenBytes(tokenizer)
-        self.longest_token_bytes = max((len(token.encode()) for token in tokenizer.get_vocab()), default=1)
+        self.token_bytes = TokenBytes(tokenizer)
+        vocabulary = tokenizer.get_vocab()
+        self.longest_token_bytes = max((len(token.encode()) for token in vocabulary), default=1)
+        self._fill = find_fill_tokens(vocabulary)
+        self.line_break_ids = tuple(tokenizer.encode("\n", add_special_tokens=False))
 
     def detokenizer(self) -> Detokenizer:
         """A fresh one for one row; main thread only."""
         kind = self._tokenizer.detokenizer
         if isinstance(self._tokenizer._tokenizer, NewlineTokenizer):
-            return WindowDetokenizer(self._decode)
+            return WindowDetokenizer(self.decode)
         if isinstance(kind, BPEStreamingDetokenizer):
-            return ByteDetokenizer(self._token_bytes)
+            return ByteDetokenizer(self.token_bytes)
         if isinstance(kind, SPMStreamingDetokenizer):
-            return ByteDetokenizer(self._token_bytes, strip_first_space=kind.trim_space)
-        return WindowDetokenizer(self._decode)
+            return ByteDetokenizer(self.token_bytes, strip_first_space=kind.trim_space)
+        return WindowDetokenizer(self.decode)
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         """Render and tokenise with the copy; preparation thread only."""
-        return encode_prompt(self._prompt_tokenizer, prompt)
+        return encode_prompt(self._prompt_tokenizer, prompt, self._fill)
 
-    def _decode(self, token_ids: Any) -> str:
+    def decode(self, token_ids: Any) -> str:
+        """Text of token ids, special tokens included; main thread only."""
         return self._tokenizer.decode(list(token_ids), clean_up_tokenization_spaces=False)
 
 
@@ -58,17 +68,30 @@ class TokenBytes:
 
     def __init__(self, tokenizer: TokenizerWrapper) -> None:
         self._tokenizer = tokenizer
-        spm = isinstance(tokenizer.detokenizer, SPMStreamingDetokenizer)
-        self._to_bytes = sentencepiece_bytes if spm else byte_level_bytes
+        match tokenizer.detokenizer:
+            case SPMStreamingDetokenizer():
+                self._to_bytes = sentencepiece_bytes
+            case BPEStreamingDetokenizer():
+                self._to_bytes = byte_level_bytes
+            case _:
+                self._to_bytes = None
         self._known: dict[int, bytes] = {}
 
     def __call__(self, token_id: int) -> bytes:
         """Bytes this token stands for."""
         known = self._known.get(token_id)
         if known is None:
-            token = self._tokenizer.convert_ids_to_tokens(token_id)
-            known = self._known[token_id] = self._to_bytes(token) if isinstance(token, str) else b""
+            known = self._known[token_id] = self._find(token_id)
         return known
+
+    def _find(self, token_id: int) -> bytes:
+        token = self._tokenizer.convert_ids_to_tokens(token_id)
+        if not isinstance(token, str):
+            return b""
+        if self._to_bytes is not None:
+            return self._to_bytes(token)
+        text = self._tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+        return sentencepiece_bytes(token) if REPLACEMENT in text else text.encode("utf-8", "replace")
 
 
 def text_format(tokenizer: Any) -> TextFormat:
@@ -89,9 +112,9 @@ def text_format(tokenizer: Any) -> TextFormat:
     edges[NORMAL] += [Marker(text, NORMAL) for text in tokenizer.structural_markers]
     for state, markers in tokenizer.response_transitions.items():
         edges.setdefault(state, []).extend(Marker(text, to) for text, to in markers)
+    name = tokenizer.init_kwargs.get("tool_parser_type")
     return TextFormat(
         transitions={state: tuple(markers) for state, markers in edges.items()},
-        tool_start=tokenizer.tool_call_start or "",
-        tool_end=tokenizer.tool_call_end or "",
-        parse_call=tokenizer.tool_parser,
+        parse_call=strict_parser(name, tokenizer.tool_parser) if tokenizer.tool_parser else None,
+        call_id_length=CALL_ID_LENGTHS.get(name),
     )

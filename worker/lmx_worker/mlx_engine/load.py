@@ -1,6 +1,7 @@
 """Reading a model from disk: checks first, then structure, tokenizer, and last the bytes of the weights."""
 
 import json
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
+import mlx_lm.tool_parsers
 from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.tokenizer_utils import TokenizerWrapper
@@ -16,6 +18,7 @@ from mlx_lm.utils import load_model, load_tokenizer
 from lmx_worker.commands import Load
 from lmx_worker.engine import LoadProgress, ModelFacts
 from lmx_worker.failure import RequestFailure, StopRequested, fatal_cause
+from lmx_worker.fill import find_fill_tokens
 from lmx_worker.mlx_engine.load_errors import load_failure
 
 CONTEXT_KEYS = (
@@ -55,15 +58,14 @@ def read_model(request: Load, report: Report) -> Loaded:
     phase = "config"
     try:
         report(LoadProgress("config", 0, 0))
+        _check_tool_parser(request.tool_parser)
         config = _checked_config(directory)
         # Lazily: names and shapes are compared with the architecture before a byte of the weights is read.
         model, config = load_model(directory, lazy=True, strict=True, trust_remote_code=False)
         _check_batchable(model)
         phase = "tokenizer"
         report(LoadProgress("tokenizer", 0, 0))
-        tokenizer = load_tokenizer(
-            directory, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id", None)
-        )
+        tokenizer = _read_tokenizer(directory, config, request.tool_parser)
         phase = "weights"
         weight_bytes = _read_weights(model, report)
         return Loaded(model, tokenizer, _facts(request, model, config, tokenizer), weight_bytes)
@@ -95,6 +97,23 @@ def _checked_config(directory: Path) -> dict[str, Any]:
         # Some architectures would get an invented, empty tokenizer without a word.
         raise RequestFailure("model_incomplete", f"No tokenizer files in {directory}.")
     return config
+
+
+def _check_tool_parser(name: str | None) -> None:
+    known = sorted(module.name for module in pkgutil.iter_modules(mlx_lm.tool_parsers.__path__))
+    if name is not None and name not in known:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"Unknown tool_parser {name!r:.100}; this mlx_lm has: {', '.join(known)}.",
+            param="tool_parser",
+        )
+
+
+def _read_tokenizer(directory: Path, config: dict[str, Any], tool_parser: str | None) -> TokenizerWrapper:
+    settings: dict[str, Any] = {"trust_remote_code": False}
+    if tool_parser is not None:
+        settings["tool_parser_type"] = tool_parser
+    return load_tokenizer(directory, settings, eos_token_ids=config.get("eos_token_id"))
 
 
 def _check_batchable(model: nn.Module) -> None:
@@ -137,6 +156,8 @@ def _facts(
         eos_token_ids=tuple(sorted(token for token in tokenizer.eos_token_ids if isinstance(token, int))),
         tool_parser=tokenizer.init_kwargs.get("tool_parser_type") if tokenizer.has_tool_calling else None,
         has_thinking=bool(tokenizer.has_thinking),
+        has_chat_template=bool(tokenizer.has_chat_template),
+        can_fill=find_fill_tokens(tokenizer.get_vocab()) is not None,
     )
 
 

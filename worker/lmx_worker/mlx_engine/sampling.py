@@ -1,29 +1,22 @@
 """Sampling for a whole batch in one call, every row keyed by (seed, position) and nothing else."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mlx.core as mx
+
+from lmx_worker.commands import Sampling
+from lmx_worker.mlx_engine.filters import exclude_top_choices, keep_min_p, keep_top_k, keep_top_p
 
 # Below this the sharpened distribution is greedy in every case that float32 can tell apart.
 GREEDY_BELOW = 1e-5
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
-
-
-@dataclass(frozen=True, slots=True)
-class RowSampling:
-    """How one row is sampled. `prompt_tokens` is where its completion begins.
-
-    The generator carries this object with the row in place of the sampler function it expects.
-    """
-
-    temperature: float
-    top_p: float
-    seed: int
-    prompt_tokens: int
-    inspect_logits: bool = False
+# Sets the coin of XTC apart from the key of the draw.
+_COIN = 0xD1B54A32D192ED03
 
 
 def step_key(seed: int, position: int) -> tuple[int, int]:
@@ -35,44 +28,81 @@ def step_key(seed: int, position: int) -> tuple[int, int]:
     return mixed >> 32, mixed & 0xFFFFFFFF
 
 
-def sample(logprobs: mx.array, rows: Sequence[RowSampling], positions: Sequence[int]) -> mx.array:
-    """Token ids [B] for log probabilities [B, vocab].
+def step_coin(seed: int, position: int) -> float:
+    """A number in [0, 1) for the token at `position`, independent of its key; a promise like it."""
+    high, low = step_key(_mix(seed & _MASK) ^ _COIN, position)
+    return ((high << 32 | low) >> 11) * 2.0**-53
 
-    Greedy rows take the argmax exactly as mlx_lm does. A sampled row's result depends on its own log
-    probabilities, options, seed and position, never on the rows beside it. Never raises on NaN or infinity.
-    """
-    greedy = mx.argmax(logprobs, axis=-1)
-    is_greedy = [row.temperature < GREEDY_BELOW for row in rows]
-    if all(is_greedy):
+
+@dataclass(frozen=True)
+class Sampler:
+    """Chooses tokens for one set of rows, in batch order. `spared` are the ids XTC never takes out."""
+
+    rows: Sequence[Sampling]
+    spared: Sequence[int] = ()
+
+    def __call__(self, logprobs: mx.array, positions: Sequence[int]) -> mx.array:
+        """Token ids [B] for log probabilities [B, vocab].
+
+        Greedy rows take the argmax exactly as mlx_lm does. A sampled row's result depends on its own log
+        probabilities, options, seed and position, never on the rows beside it. Never raises on NaN or
+        infinity.
+        """
+        greedy = mx.argmax(logprobs, axis=-1)
+        drawn = [index for index, row in enumerate(self.rows) if row.temperature >= GREEDY_BELOW]
+        if not drawn:
+            return greedy
+        scores = logprobs if len(drawn) == len(self.rows) else logprobs[mx.array(drawn)]
+        rows = [self.rows[index] for index in drawn]
+        at = [positions[index] for index in drawn]
+        scores = self._filter(scores, rows, at).astype(mx.float32)
+        keys = [step_key(row.seed, position) for row, position in zip(rows, at, strict=True)]
+        temperatures = mx.array([row.temperature for row in rows])[:, None]
+        tokens = _categorical(scores / temperatures, mx.array(keys, dtype=mx.uint32))
+        if len(drawn) == len(self.rows):
+            return tokens
+        greedy[mx.array(drawn)] = tokens.astype(greedy.dtype)
         return greedy
-    scores = logprobs.astype(mx.float32)
-    if any(row.top_p < 1.0 for row in rows):
-        scores = _keep_top_p(scores, mx.array([row.top_p for row in rows])[:, None])
-    temperatures = [1.0 if skip else row.temperature for skip, row in zip(is_greedy, rows, strict=True)]
-    keys = [step_key(row.seed, position) for row, position in zip(rows, positions, strict=True)]
-    sampled = _categorical(scores / mx.array(temperatures)[:, None], mx.array(keys, dtype=mx.uint32))
-    return mx.where(mx.array(is_greedy), greedy, sampled)
+
+    def _filter(self, scores: mx.array, rows: Sequence[Sampling], positions: Sequence[int]) -> mx.array:
+        """Every filter on the rows that use it, in mlx_lm's order: top_p, min_p, XTC, top_k."""
+        struck = [
+            row.xtc_probability > 0 and step_coin(row.seed, position) <= row.xtc_probability
+            for row, position in zip(rows, positions, strict=True)
+        ]
+        spared = [token for token in self.spared if token < scores.shape[-1]]
+        scores = _on(scores, rows, [row.top_p < 1 for row in rows], keep_top_p, lambda row: row.top_p)
+        scores = _on(
+            scores, rows, [row.min_p > 0 for row in rows], keep_min_p, lambda row: math.log(row.min_p)
+        )
+        scores = _on(
+            scores,
+            rows,
+            struck,
+            lambda part, limits: exclude_top_choices(part, limits, spared),
+            lambda row: row.xtc_threshold,
+        )
+        return _on(scores, rows, [row.top_k > 0 for row in rows], keep_top_k, lambda row: row.top_k)
 
 
-def logits_evidence(logits: mx.array) -> mx.array:
-    """[B, 2] booleans for logits [B, vocab]: all finite, all equal."""
-    finite = mx.all(mx.isfinite(logits), axis=-1)
-    constant = mx.max(logits, axis=-1) == mx.min(logits, axis=-1)
-    return mx.stack([finite, constant], axis=-1)
-
-
-def _keep_top_p(logprobs: mx.array, top_p: mx.array) -> mx.array:
-    """Nucleus filter before temperature, as mlx_lm.sample_utils.apply_top_p, with a limit per row."""
-    ordered = mx.sort(logprobs, axis=-1)
-    probabilities = mx.exp(ordered)
-    mass_above = mx.cumsum(probabilities, axis=-1, reverse=True, inclusive=False)
-    total = mass_above[..., :1] + probabilities[..., :1]
-    dropped = mx.sum(mass_above >= top_p * total, axis=-1, keepdims=True)
-    # With every token "dropped" (NaN, or top_p so small that rounding hits it) the best one stays.
-    threshold = mx.take_along_axis(ordered, mx.minimum(dropped, logprobs.shape[-1] - 1), axis=-1)
-    filtered = mx.where(logprobs < threshold, -mx.inf, logprobs)
-    # A limit of 1 keeps everything, exactly, whatever its neighbours ask for.
-    return mx.where(top_p < 1.0, filtered, logprobs)
+def _on(
+    scores: mx.array,
+    rows: Sequence[Sampling],
+    wanted: Sequence[bool],
+    apply: Callable[[mx.array, list[Any]], mx.array],
+    limit: Callable[[Sampling], Any],
+) -> mx.array:
+    """`apply` to the wanted rows of the scores; sorting a vocabulary is not for the others."""
+    chosen = [index for index, want in enumerate(wanted) if want]
+    if not chosen:
+        return scores
+    limits = [limit(rows[index]) for index in chosen]
+    if len(chosen) == len(rows):
+        return apply(scores, limits)
+    at = mx.array(chosen)
+    result = mx.array(scores)  # another handle: assigning changes the array that the caller still holds
+    result[at] = apply(scores[at], limits)
+    return result
 
 
 _categorical = mx.vmap(lambda scores, key: mx.random.categorical(scores, key=key))

@@ -1,0 +1,88 @@
+"""A prepared prompt and its command, checked against the model, as a row for the engine and its reader."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from lmx_worker.canary import CanaryRun
+from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, TextPrompt
+from lmx_worker.completion import Completion
+from lmx_worker.engine import EncodedPrompt, LoadedModel, RowRequest
+from lmx_worker.failure import RequestFailure
+from lmx_worker.limits import check_prompt, fit_max_tokens
+from lmx_worker.stops import StopMatcher
+from lmx_worker.text import TextMachine
+from lmx_worker.token_report import TokenReport
+
+# The answer to `generate` is one line of at most 8 MiB.
+MAX_PROMPT_TEXT_BYTES = 6 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """`answer` is the result of `generate`; a canary is answered at its end."""
+
+    row: RowRequest
+    sink: Completion | CanaryRun
+    answer: dict[str, Any] | None
+
+
+def admit_prompt(
+    call_id: int | str, command: Generate | Canary, prompt: EncodedPrompt, model: LoadedModel
+) -> Admitted:
+    """What the engine gets and who reads its tokens.
+
+    Raises:
+        RequestFailure: the prompt does not fit the model.
+    """
+    length = len(prompt.token_ids)
+    check_prompt(prompt.token_ids, model.facts)
+    max_tokens = fit_max_tokens(command.max_tokens, length, model.facts)
+    match command:
+        case Generate():
+            row = RowRequest(
+                prompt.token_ids, length, max_tokens, command.sampling, logprobs=command.logprobs is not None
+            )
+            answer: dict[str, Any] = {
+                "prompt_tokens": length,
+                "max_tokens": max_tokens,
+                "seed": command.sampling.seed,
+            }
+            if command.return_prompt:
+                answer["prompt_text"] = _prompt_text(command, prompt, model)
+            return Admitted(row, _completion(command, prompt, model), answer)
+        case Canary():
+            row = RowRequest(prompt.token_ids, length, max_tokens, inspect_logits=True)
+            return Admitted(row, CanaryRun(call_id, model.codec.detokenizer()), None)
+        case _:
+            assert_never(command)
+
+
+def _completion(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> Completion:
+    tools = command.prompt.tools if isinstance(command.prompt, MessagesPrompt) else ()
+    codec = model.codec
+    report = None if command.logprobs is None else TokenReport(codec.token_bytes, command.logprobs)
+    return Completion(
+        command.request_id,
+        len(prompt.token_ids),
+        codec.detokenizer(),
+        TextMachine(codec.text_format, prompt.initial_state, tools),
+        StopMatcher(command.stop),
+        report,
+    )
+
+
+def _prompt_text(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> str:
+    """The text as it was sent; of a conversation or token ids, what the ids decode to."""
+    match command.prompt:
+        case TextPrompt(text) | FillPrompt(prefix=text):
+            pass
+        case _:
+            text = model.codec.decode(prompt.token_ids)
+    if len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) > MAX_PROMPT_TEXT_BYTES:
+        raise RequestFailure(
+            "invalid_request_error",
+            f"The prompt is longer than the {MAX_PROMPT_TEXT_BYTES} bytes that can be echoed.",
+            param="echo",
+        )
+    return text
