@@ -15,6 +15,16 @@ export const workerInfoSchema = z.object({
   in_flight: z.number().int(),
 });
 
+export const modelCapabilitiesSchema = z
+  .object({
+    completion: z.boolean().describe("continues a text prompt"),
+    chat: z.boolean().describe("has a chat template"),
+    tools: z.boolean().describe("its tool calls can be read"),
+    reasoning: z.boolean().describe("marks its reasoning"),
+    fill: z.boolean().describe("fills in between `prompt` and `suffix`"),
+  })
+  .meta({ id: "ModelCapabilities" });
+
 export const modelDetailSchema = z
   .object({
     id: z.string(),
@@ -24,6 +34,7 @@ export const modelDetailSchema = z
     size_bytes: z.number().int(),
     loaded: z.boolean(),
     context_length: z.number().int().nullable(),
+    capabilities: modelCapabilitiesSchema.nullish().describe("known once loaded"),
     readiness: readinessSchema,
     worker: workerInfoSchema.nullable(),
   })
@@ -71,6 +82,7 @@ export const statusSchema = z
   .meta({ id: "Status" });
 
 export type Check = z.infer<typeof checkSchema>;
+export type ModelCapabilities = z.infer<typeof modelCapabilitiesSchema>;
 export type ModelDetail = z.infer<typeof modelDetailSchema>;
 export type LoadResult = z.infer<typeof loadResultSchema>;
 export type UnloadResult = z.infer<typeof unloadResultSchema>;

@@ -72,6 +72,16 @@ export const configSchema = z.strictObject({
   admin_keys: z.array(z.string().min(8)).default([]).describe("keys for `/admin`, sent as `X-Admin-Key`"),
   allowed_origins: z.array(z.string()).default([]).describe("browser origins allowed to call `/v1` (CORS)"),
   model_roots: z.array(z.string()).default([]).describe("more directories with `<org>/<name>` model folders"),
+  huggingface_cache: z
+    .union([z.boolean(), z.string().min(1)])
+    .default(true)
+    .describe(
+      "also serve models from the Hugging Face cache: true for the usual one (HF_HUB_CACHE, HF_HOME), a path for another",
+    ),
+  lm_studio: z
+    .union([z.boolean(), z.string().min(1)])
+    .default(true)
+    .describe("also serve models from LM Studio's folder: true for the usual ones, a path for another"),
   aliases: z.record(z.string(), z.string()).default({}).describe("other names for models: alias to model id"),
   models: z.record(z.string(), modelSettingsSchema).default({}).describe("settings of single models, by id"),
   auto_load: z.array(z.string()).default(["lmx-demo"]).describe("models loaded at start, in this order"),

@@ -1,13 +1,11 @@
 import { z } from "zod";
+import { modelCapabilitiesSchema } from "./admin.ts";
+import { generationOptions, usageSchema } from "./openai-options.ts";
 
 /**
  * The OpenAI HTTP shapes: what clients may send and what they get back. Unknown request fields are dropped.
  * A field listed here may still be refused: the dialects know what the engine can do.
  */
-
-/** Bounds of a signed 64-bit integer, which is what OpenAI takes as a seed. */
-const INT64_MIN = -(2 ** 63);
-const INT64_MAX = 2 ** 63;
 
 const contentPartSchema = z
   .looseObject({ type: z.string(), text: z.string().optional(), refusal: z.string().optional() })
@@ -53,36 +51,41 @@ const toolSchema = z
 export const chatCompletionRequestSchema = z
   .object({
     model: z.string().min(1).describe("model id or alias"),
-    messages: z.array(messageSchema).min(1),
-    stream: z.boolean().nullish(),
-    stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-    max_tokens: z.number().int().min(1).nullish().describe("clamped to the context"),
-    max_completion_tokens: z.number().int().min(1).nullish().describe("wins over max_tokens"),
-    temperature: z.number().min(0).max(2).nullish(),
-    top_p: z.number().min(0).max(1).nullish(),
-    seed: z
+    messages: z.array(messageSchema).min(1).describe("the conversation, oldest turn first"),
+    max_completion_tokens: z
       .number()
-      .min(INT64_MIN)
-      .max(INT64_MAX)
-      .refine(Number.isInteger, "expected an integer")
+      .int()
+      .min(1)
       .nullish()
-      .meta({ type: ["integer", "null"] }),
-    tools: z.array(toolSchema).nullish(),
-    tool_choice: z.union([z.string(), z.looseObject({ type: z.string() })]).nullish(),
-    parallel_tool_calls: z.boolean().nullish(),
-    chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
-    reasoning_effort: z.enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"]).nullish(),
-    n: z.number().int().min(1).nullish(),
-    stop: z.union([z.string(), z.array(z.string())]).nullish(),
-    top_k: z.number().int().nullish(),
-    min_p: z.number().nullish(),
-    repetition_penalty: z.number().nullish(),
-    presence_penalty: z.number().nullish(),
-    frequency_penalty: z.number().nullish(),
-    logit_bias: z.record(z.string(), z.number()).nullish(),
-    logprobs: z.boolean().nullish(),
-    top_logprobs: z.number().int().nullish(),
-    response_format: z.looseObject({ type: z.string() }).nullish(),
+      .describe("default and limit: what fits into the context"),
+    max_tokens: z.number().int().min(1).nullish().describe("older name; max_completion_tokens wins"),
+    ...generationOptions,
+    logprobs: z
+      .boolean()
+      .nullish()
+      .describe("log probabilities of the answer's text, not of its reasoning or calls"),
+    top_logprobs: z
+      .number()
+      .int()
+      .min(0)
+      .max(20)
+      .nullish()
+      .describe("alternatives per token; needs `logprobs`"),
+    tools: z.array(toolSchema).nullish().describe("functions the model may call"),
+    tool_choice: z
+      .union([z.string(), z.looseObject({ type: z.string() })])
+      .nullish()
+      .describe("`auto`, or `none`: the model does not hear of the tools"),
+    parallel_tool_calls: z.boolean().nullish().describe("false: the answer ends with its first call"),
+    chat_template_kwargs: z
+      .record(z.string(), z.unknown())
+      .nullish()
+      .describe("arguments for the chat template, on top of the configured ones"),
+    reasoning_effort: z
+      .enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+      .nullish()
+      .describe("given to the chat template, which may know it"),
+    response_format: z.looseObject({ type: z.string() }).nullish().describe("`text` only"),
     functions: z.array(z.unknown()).nullish(),
     function_call: z.unknown().optional(),
     modalities: z.array(z.string()).nullish(),
@@ -91,15 +94,18 @@ export const chatCompletionRequestSchema = z
   })
   .meta({ id: "ChatCompletionRequest" });
 
-const chatUsageSchema = z
+const chatTokenSchema = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.number().int()),
+});
+
+const chatLogprobsSchema = z
   .object({
-    prompt_tokens: z.number().int(),
-    completion_tokens: z.number().int(),
-    total_tokens: z.number().int(),
-    prompt_tokens_details: z.object({ cached_tokens: z.number().int() }),
-    completion_tokens_details: z.object({ reasoning_tokens: z.number().int() }),
+    content: z.array(chatTokenSchema.extend({ top_logprobs: z.array(chatTokenSchema) })),
+    refusal: z.null(),
   })
-  .meta({ id: "Usage" });
+  .meta({ id: "ChatLogprobs" });
 
 const finishReasonSchema = z.enum(["stop", "length", "tool_calls", "content_filter"]);
 
@@ -121,11 +127,11 @@ export const chatCompletionSchema = z
           reasoning: z.string().optional(),
           tool_calls: z.array(toolCallSchema).optional(),
         }),
-        logprobs: z.null(),
+        logprobs: chatLogprobsSchema.nullable(),
         finish_reason: finishReasonSchema,
       }),
     ),
-    usage: chatUsageSchema,
+    usage: usageSchema,
   })
   .meta({ id: "ChatCompletion" });
 
@@ -153,15 +159,15 @@ export const chatCompletionChunkSchema = z
           reasoning: z.string().optional(),
           tool_calls: z.array(toolCallDeltaSchema).optional(),
         }),
-        logprobs: z.null(),
+        logprobs: chatLogprobsSchema.nullable(),
         finish_reason: finishReasonSchema.nullable(),
       }),
     ),
-    usage: chatUsageSchema.nullable().optional().describe("only with stream_options.include_usage"),
+    usage: usageSchema.nullable().optional().describe("only with stream_options.include_usage"),
   })
   .meta({ id: "ChatCompletionChunk" });
 
-/** One entry of `GET /v1/models`; `state` and `context_length` are additions to OpenAI's shape. */
+/** One entry of `GET /v1/models`; `state`, `context_length` and `capabilities` are additions to OpenAI's shape. */
 export const openaiModelSchema = z
   .object({
     id: z.string(),
@@ -170,6 +176,7 @@ export const openaiModelSchema = z
     owned_by: z.string(),
     state: z.string().describe("readiness state; only `routable` models answer at once"),
     context_length: z.number().int().nullable(),
+    capabilities: modelCapabilitiesSchema.nullable().describe("known once loaded, else null"),
   })
   .meta({ id: "Model" });
 
@@ -193,6 +200,6 @@ export const errorEnvelopeSchema = z
 export type ChatCompletionRequest = z.infer<typeof chatCompletionRequestSchema>;
 export type ChatCompletion = z.infer<typeof chatCompletionSchema>;
 export type ChatCompletionChunk = z.infer<typeof chatCompletionChunkSchema>;
-export type ChatUsage = z.infer<typeof chatUsageSchema>;
+export type ChatLogprobs = z.infer<typeof chatLogprobsSchema>;
 export type OpenaiModel = z.infer<typeof openaiModelSchema>;
 export type ErrorEnvelope = z.infer<typeof errorEnvelopeSchema>;

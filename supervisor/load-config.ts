@@ -50,9 +50,12 @@ export function loadConfig({
   const problems = [...checkFile(file), ...outside.problems];
   if (problems.length > 0) throw new ConfigError(problems);
   const checked = configSchema.parse({ ...file.values, ...outside.values });
+  const inFile = (path: string): string => absolute(path, dirname(paths.configFile), home);
   const config = {
     ...checked,
-    model_roots: checked.model_roots.map((root) => absolute(root, dirname(paths.configFile), home)),
+    model_roots: checked.model_roots.map(inFile),
+    huggingface_cache: pathOrSwitch(checked.huggingface_cache, inFile),
+    lm_studio: pathOrSwitch(checked.lm_studio, inFile),
   };
   refuseOpenNetwork(config, paths.configFile);
   return { config, sources: sourcesOf(config, file.values, outside.sources), paths };
@@ -76,6 +79,10 @@ function configPaths(flags: ConfigFlags, env: NonNullable<ConfigInput["env"]>, h
 /** `~` is expanded here because a value in a file or a service definition never sees a shell. */
 function absolute(path: string, base: string, home: string): string {
   return resolve(base, path === "~" || path.startsWith("~/") ? join(home, path.slice(1)) : path);
+}
+
+function pathOrSwitch(setting: string | boolean, toPath: (path: string) => string): string | boolean {
+  return typeof setting === "string" ? toPath(setting) : setting;
 }
 
 function checkFile(file: ConfigFile): string[] {

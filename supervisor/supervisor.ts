@@ -14,6 +14,7 @@ import { acquireLock } from "./host/lock-file.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { createApp } from "./http/create-app.ts";
 import { type Listener, listen } from "./http/listen.ts";
+import { Metrics } from "./http/metrics/metrics.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
 import { workerCommand } from "./process/worker-command.ts";
@@ -74,6 +75,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         onProgress: options.onRuntimeProgress,
       }),
     );
+    const metrics = new Metrics();
     let draining = false;
     const cluster = new ModelCluster({
       catalogue,
@@ -93,6 +95,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         record: new ModelRecord(registry, config.load_on_request, () => runtime.built?.versions ?? null),
         now: () => performance.now(),
         random: Math.random,
+        observer: metrics.observer,
         log,
       },
     });
@@ -106,7 +109,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
       draining: () => draining,
     });
-    const listener = await listen(createApp({ cluster, service, config, log }), config);
+    const listener = await listen(createApp({ cluster, service, config, metrics, log }), config);
     const removeAddress = await writeAddress(paths.addressFile, listener.url);
     const stopper = new Stopper(cluster, listener, async () => {
       await removeAddress();

@@ -42,8 +42,8 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/http": {
-    rooms: ["shared", "supervisor/cluster"],
-    packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "zod"],
+    rooms: ["shared", "supervisor/host", "supervisor/cluster"],
+    packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "prom-client", "zod"],
     node: true,
   },
   "supervisor/config": { rooms: ["shared", "supervisor/models"], packages: ["yaml", "zod"], node: true },
@@ -53,8 +53,15 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/cli": {
-    rooms: ["shared", "supervisor/models", "supervisor/host", "supervisor/config", "supervisor/load-config.ts"],
-    packages: ["zod"],
+    rooms: [
+      "shared",
+      "supervisor/models",
+      "supervisor/host",
+      "supervisor/runtime",
+      "supervisor/config",
+      "supervisor/load-config.ts",
+    ],
+    packages: ["pino-pretty", "zod"],
     node: true,
   },
   "supervisor/service-status.ts": { rooms: allBelowMain, packages: [], node: false },

@@ -1,4 +1,5 @@
 import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { ModelSettings } from "../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 
 /** A generation a worker has accepted: HTTP 200 may go out. */
@@ -6,6 +7,8 @@ export interface Generation {
   /** Model id that serves it (an alias is resolved). */
   readonly model: string;
   readonly promptTokens: number;
+  /** The prompt as text, when the request asked for it. */
+  readonly promptText: string | null;
   /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
   readonly events: AsyncIterable<GenerationEvent>;
 }
@@ -16,13 +19,23 @@ export interface Cluster {
   models(): ModelDetail[];
   /** @throws LmxError model_not_found, naming near matches. */
   model(idOrAlias: string): ModelDetail;
+  /** What the operator configured for a model; looks on disk for a name it does not know. @throws LmxError model_not_found */
+  settings(idOrAlias: string): Promise<ModelSettings>;
   /**
    * Resolves when a worker has accepted the request, holding it while the model is coming.
+   * @param requestId stands in the log lines about this request
    * @throws LmxError with the code the client shall see.
    */
-  generate(idOrAlias: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation>;
+  generate(
+    idOrAlias: string,
+    request: GenerationRequest,
+    signal: AbortSignal,
+    requestId?: string,
+  ): Promise<Generation>;
   /** Waits for the outcome of the load. @throws LmxError */
   load(idOrAlias: string): Promise<LoadResult>;
+  /** Asks for the load and answers with the model as it stands right after; readiness tells the outcome. @throws LmxError model_not_found */
+  startLoad(idOrAlias: string): Promise<ModelDetail>;
   /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
   unload(idOrAlias: string): Promise<UnloadResult>;
 }

@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
-import type { RowEvent, StepRow } from "../../shared/worker-protocol.ts";
+import type { MethodResult, RowEvent, StepRow } from "../../shared/worker-protocol.ts";
 import { decideRequestFate } from "../policy/request-fate.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../rpc/peer.ts";
 import type { Generation } from "./cluster.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { ModelHost } from "./model-host.ts";
+import type { ClusterObserver, RequestEnd, RequestObserver } from "./observer.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 export interface RunOptions {
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly holdMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  readonly observer: ClusterObserver;
+  /** Carries the request's id, so that its lines can be found. */
   readonly log: Logger;
 }
 
@@ -32,6 +35,8 @@ interface Row {
 export class GenerationRun {
   readonly #options: RunOptions;
   readonly #queue = new EventQueue(() => this.#leave());
+  readonly #observed: RequestObserver;
+  #over = false;
   #begun = false;
   #replayed = false;
   /** The row that runs now. A replay gets a new id, so late tokens of the old row are dropped. */
@@ -39,6 +44,7 @@ export class GenerationRun {
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#observed = options.observer.requestArrived(options.host.id);
   }
 
   /** Resolves when a worker has accepted the request. @throws LmxError, or the signal's reason */
@@ -49,13 +55,20 @@ export class GenerationRun {
       this.#leave();
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    const { promptTokens } = await this.#dispatchUntilAccepted();
-    signal.throwIfAborted();
-    return { model: host.id, promptTokens, events: this.#queue };
+    try {
+      const { prompt_tokens: promptTokens, prompt_text: promptText = null } =
+        await this.#dispatchUntilAccepted();
+      signal.throwIfAborted();
+      this.#observed.accepted(promptTokens);
+      return { model: host.id, promptTokens, promptText, events: this.#queue };
+    } catch (error) {
+      this.#end(signal.aborted ? "cancelled" : "failed");
+      throw error;
+    }
   }
 
   /** Sends the request to a ready worker; one that dies before it answers counts as not begun. */
-  async #dispatchUntilAccepted(): Promise<{ promptTokens: number }> {
+  async #dispatchUntilAccepted(): Promise<MethodResult<"generate">> {
     for (;;) {
       const { host, signal, request, holdMs, now } = this.#options;
       const { session } = await host.ensureReady(now() + holdMs, signal);
@@ -69,7 +82,7 @@ export class GenerationRun {
         });
         if (row.stage === "lost") throw new RpcLostError("closed", "the worker exited");
         row.stage = "accepted";
-        return { promptTokens: accepted.prompt_tokens };
+        return accepted;
       } catch (error) {
         this.#row = null;
         // The exit event, which moves the model's state, may come a moment after the closed pipe.
@@ -82,13 +95,14 @@ export class GenerationRun {
 
   #onRow(id: string, row: StepRow): void {
     if (this.#row?.id !== id) return;
+    if (row.token_ids.length > 0) this.#observed.tokens(row.token_ids.length);
     for (const event of row.events) this.#onEvent(event);
   }
 
   #onEvent(event: RowEvent): void {
     if (event.type === "error") {
       this.#row = null;
-      this.#queue.fail(wireError(event.code, event.message));
+      this.#fail(wireError(event.code, event.message));
       return;
     }
     this.#begun = true;
@@ -96,6 +110,7 @@ export class GenerationRun {
     if (event.type === "finish") {
       this.#row = null;
       this.#queue.end();
+      this.#end(event.reason);
     } else if (!kept) {
       this.#leave();
     }
@@ -116,13 +131,14 @@ export class GenerationRun {
     switch (fate) {
       case "drop":
         this.#queue.end();
+        this.#end("cancelled");
         return;
       case "fail":
-        this.#queue.fail(crashed(this.#options.host.id, this.#begun));
+        this.#fail(crashed(this.#options.host.id, this.#begun));
         return;
       case "replay":
         this.#replayed = true;
-        this.#dispatchUntilAccepted().catch((error) => this.#queue.fail(toLmxError(this.#translate(error))));
+        this.#dispatchUntilAccepted().catch((error) => this.#fail(toLmxError(this.#translate(error))));
         return;
       default:
         fate satisfies never;
@@ -144,6 +160,18 @@ export class GenerationRun {
     const row = this.#row;
     this.#row = null;
     row?.session.cancel(row.id);
+    this.#end("cancelled");
+  }
+
+  #fail(error: LmxError): void {
+    this.#queue.fail(error);
+    this.#end("failed");
+  }
+
+  #end(how: RequestEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#observed.ended(how);
   }
 
   #translate(error: unknown): unknown {

@@ -1,4 +1,5 @@
 import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { Catalogue } from "../models/catalogue.ts";
@@ -54,16 +55,35 @@ export class ModelCluster implements Cluster {
     return unknown;
   }
 
-  async generate(idOrAlias: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation> {
-    const { ports, holdMs } = this.#options;
+  async settings(idOrAlias: string): Promise<ModelSettings> {
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
-    return await new GenerationRun({ host, request, signal, holdMs, now: ports.now, log: ports.log }).start();
+    return this.#options.ports.settings(host.id);
+  }
+
+  async generate(
+    idOrAlias: string,
+    request: GenerationRequest,
+    signal: AbortSignal,
+    requestId?: string,
+  ): Promise<Generation> {
+    const { ports, holdMs } = this.#options;
+    const { now, observer } = ports;
+    const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
+    const log = ports.log.child({ id: requestId });
+    return await new GenerationRun({ host, request, signal, holdMs, now, observer, log }).start();
   }
 
   async load(idOrAlias: string): Promise<LoadResult> {
     // Operators load what they have just put on disk, or repaired: look again first.
     const host = await this.#findOnDisk(idOrAlias);
     return await host.load(this.#stopping.signal);
+  }
+
+  async startLoad(idOrAlias: string): Promise<ModelDetail> {
+    const host = await this.#findOnDisk(idOrAlias);
+    // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
+    host.load(this.#stopping.signal).catch(() => {});
+    return host.detail();
   }
 
   async unload(idOrAlias: string): Promise<UnloadResult> {

@@ -1,4 +1,3 @@
-import type { Logger } from "pino";
 import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness } from "../../shared/readiness.ts";
@@ -16,7 +15,7 @@ import {
 import { loadFailure, refusal } from "./load-errors.ts";
 import type { LoadPermit, LoadQueue } from "./load-queue.ts";
 import type { ModelRecord } from "./model-record.ts";
-import { readinessOf } from "./model-view.ts";
+import { capabilitiesOf, readinessOf } from "./model-view.ts";
 import { ModelWorkers, type WorkerPorts } from "./model-workers.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -92,6 +91,7 @@ export class ModelHost {
       size_bytes: this.#entry.sizeBytes,
       loaded: this.#model.state.kind === "routable",
       context_length: session?.loaded?.context_tokens ?? this.#entry.contextLength,
+      capabilities: session?.loaded ? capabilitiesOf(session.loaded) : null,
       readiness: this.readiness(),
       worker:
         session === null || session.pid === null

@@ -1,4 +1,6 @@
+import type { ModelCapabilities } from "../../shared/admin.ts";
 import type { Readiness, ReadinessDetail, ReadinessReason, ReadinessState } from "../../shared/readiness.ts";
+import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { Model } from "../policy/model-state.ts";
 
 /**
@@ -19,6 +21,17 @@ export function readinessOf(model: Model, since: Date, toDate: (monotonicMs: num
         ? toDate(model.state.notBefore).toISOString()
         : null,
     quarantine: model.state.kind === "quarantined" ? { level: 0, until: null, dossier_id: null } : null,
+  };
+}
+
+/** What a loaded model can do. Without a word of the worker about it, chat is assumed: its canary has answered. */
+export function capabilitiesOf(loaded: MethodResult<"load">): ModelCapabilities {
+  return {
+    completion: true,
+    chat: loaded.has_chat_template ?? true,
+    tools: loaded.tool_parser !== null,
+    reasoning: loaded.has_thinking,
+    fill: loaded.can_fill ?? false,
   };
 }
 

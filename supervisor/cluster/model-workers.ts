@@ -8,6 +8,7 @@ import type { WorkerExit } from "../process/worker-process.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
+import type { ClusterObserver } from "./observer.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 export interface WorkerPorts {
@@ -19,6 +20,7 @@ export interface WorkerPorts {
   idleMs(modelId: string): number | null;
   /** Monotonic milliseconds. */
   now(): number;
+  readonly observer: ClusterObserver;
   readonly log: Logger;
 }
 
@@ -36,10 +38,15 @@ interface Slot {
   phase: WorkerPhase;
   canary: MethodResult<"canary"> | null;
   warning: string | null;
+  /** Why it had to be ended, when it failed while it still lived. */
+  failedCause: string | null;
 }
 
 /** A model that has served this long without a failure is forgiven one. Milliseconds. */
 const FORGIVE_AFTER_MS = 600_000;
+
+/** A worker that measures its memory for longer than this is busy with something better. */
+const STATS_TIMEOUT_MS = 10_000;
 
 const HUNG: Failure = {
   class: "crash",
@@ -58,6 +65,7 @@ export class ModelWorkers {
   /** Asked to end before their process existed. */
   readonly #endedEarly = new Set<WorkerNumber>();
   #evidence: LoadEvidence | null = null;
+  #lastOneFailed = false;
 
   constructor(ports: WorkerPorts, report: (event: ModelEvent) => void) {
     this.#ports = ports;
@@ -91,6 +99,9 @@ export class ModelWorkers {
       slot.phase = "canary";
       const versions = slot.session.initialized?.versions;
       if (versions !== undefined) this.#evidence = { versions, loaded, canary: null, warning: null };
+      const memory = { active: loaded.memory_bytes, peak: loaded.peak_memory_bytes, cache: 0 };
+      this.#ports.observer.loaded(entry.id, loaded.load_seconds);
+      this.#ports.observer.workerMemory(entry.id, memory);
       this.#report({ kind: "loaded", worker });
     });
   }
@@ -102,6 +113,7 @@ export class ModelWorkers {
     const outcome = await runCanary(slot.session, this.#ports.settings(slot.entry.id), this.#ports.timeouts);
     this.#afterPhase(worker, outcome, ({ evidence, verdict }) => {
       slot.phase = "serving";
+      this.#ports.observer.canaried(slot.entry.id, evidence.seconds);
       const warning = verdict.kind === "pass" ? verdict.warning : null;
       if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
       this.#report({ kind: "canary-passed", worker });
@@ -144,12 +156,16 @@ export class ModelWorkers {
         intent: null,
         spawnError: error as NodeJS.ErrnoException,
       };
-      this.#report({ kind: "exited", worker, failure: classifyExit(exitFacts("starting", exit, null)) });
+      const failure = classifyExit(exitFacts("starting", exit, null));
+      this.#lastOneFailed = true;
+      this.#ports.observer.workerExited(entry.id, failure.reason.cause);
+      this.#report({ kind: "exited", worker, failure });
       return null;
     }
-    const slot: Slot = { session, entry, phase: "starting", canary: null, warning: null };
+    this.#ports.observer.workerStarted(entry.id, this.#lastOneFailed);
+    const slot: Slot = { session, entry, phase: "starting", canary: null, warning: null, failedCause: null };
     this.#slots.set(worker, slot);
-    const heartbeat = this.#watch(worker, session);
+    const heartbeat = this.#watch(worker, slot);
     void session.exited.then((exit) => {
       heartbeat.stop();
       this.#onExit(worker, slot, exit);
@@ -158,13 +174,32 @@ export class ModelWorkers {
     return slot;
   }
 
-  #watch(worker: WorkerNumber, session: WorkerSession): Heartbeat {
+  #watch(worker: WorkerNumber, { session, entry }: Slot): Heartbeat {
     return new Heartbeat({
       ping: (timeoutMs) => session.ping(timeoutMs),
-      onPong: () => {},
-      onHung: () => this.#report({ kind: "failed", worker, failure: HUNG, hung: true }),
+      onPong: () => this.#measure(session, entry.id),
+      onHung: () => this.#onHung(worker),
       now: this.#ports.now,
     });
+  }
+
+  #onHung(worker: WorkerNumber): void {
+    const slot = this.#slots.get(worker);
+    if (slot !== undefined) slot.failedCause = HUNG.reason.cause;
+    this.#report({ kind: "failed", worker, failure: HUNG, hung: true });
+  }
+
+  #measure(session: WorkerSession, modelId: string): void {
+    if (session.loaded === null) return;
+    session.stats(STATS_TIMEOUT_MS).then(
+      (stats) =>
+        this.#ports.observer.workerMemory(modelId, {
+          active: stats.memory_bytes,
+          peak: stats.peak_memory_bytes,
+          cache: stats.cache_memory_bytes,
+        }),
+      () => {},
+    );
   }
 
   #watchIdle(worker: WorkerNumber, { session, entry }: Slot): void {
@@ -182,12 +217,14 @@ export class ModelWorkers {
       "worker exited",
     );
     this.#slots.delete(worker);
+    const failure = classifyExit(exitFacts(slot.phase, exit, slot.session.fatal));
+    this.#lastOneFailed = intent === null || slot.failedCause !== null;
+    this.#ports.observer.workerExited(
+      slot.entry.id,
+      slot.failedCause ?? (intent === null ? failure.reason.cause : "stopped"),
+    );
     // The state moves first, so that a lost request is judged by where the model is going.
-    this.#report({
-      kind: "exited",
-      worker,
-      failure: classifyExit(exitFacts(slot.phase, exit, slot.session.fatal)),
-    });
+    this.#report({ kind: "exited", worker, failure });
     slot.session.loseAll();
   }
 
@@ -196,9 +233,12 @@ export class ModelWorkers {
       case "done":
         done(outcome.result);
         return;
-      case "failed":
+      case "failed": {
+        const slot = this.#slots.get(worker);
+        if (slot !== undefined) slot.failedCause = outcome.failure.reason.cause;
         this.#report({ kind: "failed", worker, failure: outcome.failure, hung: outcome.hung });
         return;
+      }
       case "gone":
         return;
       default:

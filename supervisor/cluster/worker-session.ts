@@ -95,6 +95,10 @@ export class WorkerSession {
     return this.#connection.request("ping", {}, timeoutMs);
   }
 
+  stats(timeoutMs: number): Promise<MethodResult<"stats">> {
+    return this.#connection.request("stats", {}, timeoutMs);
+  }
+
   /** Resolves when the worker has accepted the request; rows go to the listener from then on, possibly before. */
   async generate(
     requestId: string,

@@ -1,11 +1,23 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import type { Config } from "../../shared/config.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { Service } from "./service.ts";
 
-/** How a streamed answer ended, for the access log. */
+/** What the access log shows when the client left before the answer; it is never seen on the wire. */
+export const CLIENT_CLOSED_REQUEST = 499;
+
+/** How a streamed answer ended. */
 export type StreamOutcome = "finished" | "failed" | "client_left";
+
+/** The end of a streamed answer, for the access log and the metrics. */
+export interface StreamEnd {
+  readonly outcome: StreamOutcome;
+  /** With `failed`. */
+  readonly code: ErrorCode | undefined;
+}
 
 /** What middleware and routes tell each other about one request. */
 export interface AppEnv {
@@ -14,7 +26,9 @@ export interface AppEnv {
     /** Model as the client named it. */
     model?: string;
     /** Settles when a streamed answer is over; it never rejects. */
-    streamEnd?: Promise<StreamOutcome>;
+    streamEnd?: Promise<StreamEnd>;
+    /** Code of the error this request was answered with. */
+    errorCode?: ErrorCode;
   };
 }
 
@@ -27,6 +41,7 @@ export type HttpConfig = Pick<Config, "host" | "api_keys" | "admin_keys" | "allo
 export interface RouteContext {
   readonly cluster: Cluster;
   readonly service: Service;
+  readonly metrics: Metrics;
   readonly log: Logger;
   /** Longest silence of a stream, milliseconds. */
   readonly keepAliveMs: number;

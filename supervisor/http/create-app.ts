@@ -4,12 +4,14 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import type { Logger } from "pino";
 import { LmxError, toLmxError } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { App, AppEnv, HttpConfig } from "./app-context.ts";
+import { type App, type AppEnv, CLIENT_CLOSED_REQUEST, type HttpConfig } from "./app-context.ts";
 import { respondWithError } from "./error-reply.ts";
 import { logUnexpected } from "./log-unexpected.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { accessLog } from "./middleware/access-log.ts";
 import { allowedOrigins } from "./middleware/allowed-origins.ts";
 import { authenticate } from "./middleware/authenticate.ts";
+import { countOutcomes } from "./middleware/count-outcomes.ts";
 import { errorsOnly } from "./middleware/errors-only.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
@@ -17,7 +19,9 @@ import { sameOrigin } from "./middleware/same-origin.ts";
 import { addAdminModelsRoutes } from "./routes/admin-models.ts";
 import { addAdminStatusRoute } from "./routes/admin-status.ts";
 import { addChatCompletionsRoute } from "./routes/chat-completions.ts";
+import { addCompletionsRoute } from "./routes/completions.ts";
 import { addHealthRoutes } from "./routes/health.ts";
+import { addMetricsRoute } from "./routes/metrics.ts";
 import { addModelsRoutes } from "./routes/models.ts";
 import { addOpenapiRoute } from "./routes/openapi.ts";
 import type { Service } from "./service.ts";
@@ -26,6 +30,7 @@ export interface AppOptions {
   readonly cluster: Cluster;
   readonly service: Service;
   readonly config: HttpConfig;
+  readonly metrics: Metrics;
   readonly log: Logger;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
   readonly keepAliveMs?: number;
@@ -33,23 +38,24 @@ export interface AppOptions {
 
 const KEEP_ALIVE_MS = 10_000;
 
-/** What the access log shows when the client left before the answer; it is never seen on the wire. */
-const CLIENT_CLOSED_REQUEST = 499;
-
 /** The whole HTTP API as a value: it opens no port and starts no timer. */
-export function createApp({ cluster, service, config, log, keepAliveMs = KEEP_ALIVE_MS }: AppOptions): App {
+export function createApp(options: AppOptions): App {
+  const { cluster, service, config, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
   const app: App = new OpenAPIHono<AppEnv>();
-  app.use(requestId(), accessLog(log), loopbackHost(config.host), allowedOrigins(config.allowed_origins));
+  app.use(requestId(), accessLog(log), countOutcomes(metrics));
+  app.use(loopbackHost(config.host), allowedOrigins(config.allowed_origins));
   app.use("/admin/*", sameOrigin());
   app.use(authenticate(config));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
-  const context = { cluster, service, log, keepAliveMs };
+  const context = { cluster, service, metrics, log, keepAliveMs };
   addHealthRoutes(app, context);
   addModelsRoutes(app, context);
   addChatCompletionsRoute(app, context);
+  addCompletionsRoute(app, context);
   addAdminModelsRoutes(app, context);
   addAdminStatusRoute(app, context);
+  addMetricsRoute(app, context);
   addOpenapiRoute(app);
 
   app.notFound((c) =>

@@ -41,6 +41,7 @@ export function respondWithError(
   extraHeaders: Record<string, string> = {},
 ): Response {
   const { status, headers, body } = errorReply(error, errorSurface(c.req.path));
+  c.set("errorCode", error.code);
   return c.json(body, status as ContentfulStatusCode, { ...headers, ...extraHeaders });
 }
 

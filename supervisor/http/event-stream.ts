@@ -1,24 +1,24 @@
-import { LmxError, toLmxError } from "../../shared/errors.ts";
-import type { GenerationEvent } from "../../shared/generation.ts";
+import { type LmxError, toLmxError } from "../../shared/errors.ts";
 import type { StreamOutcome } from "./app-context.ts";
 import type { StreamEncoder } from "./stream-encoder.ts";
 
 export interface EventStreamOptions {
   /** Longest silence, milliseconds. */
   readonly keepAliveMs: number;
-  /** Called once when the client stops reading before the end: whatever generates must be cancelled now. */
-  readonly onClientLeft: () => void;
-  /** Called once when the stream is over; `error` only with `failed`. */
+  /**
+   * Called once when the stream is over; `error` only with `failed`. With `client_left` whatever still generates must be
+   * cancelled now.
+   */
   readonly onEnd: (outcome: StreamOutcome, error?: LmxError) => void;
 }
 
 /**
- * A running generation as the body of a response: one event, one write. It takes an event only when the client has
+ * Running generations as the body of a response: one event, one write. It takes an event only when the client has
  * taken the last one; whoever produces the events bounds what waits in between.
  */
-export function eventStream(
-  events: AsyncIterable<GenerationEvent>,
-  encoder: StreamEncoder,
+export function eventStream<Event>(
+  events: AsyncIterable<Event>,
+  encoder: StreamEncoder<Event>,
   options: EventStreamOptions,
 ): ReadableStream<Uint8Array> {
   const source = new EventStreamSource(events[Symbol.asyncIterator](), encoder, options);
@@ -31,14 +31,14 @@ export function eventStream(
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
-class EventStreamSource {
-  readonly #iterator: AsyncIterator<GenerationEvent>;
-  readonly #encoder: StreamEncoder;
+class EventStreamSource<Event> {
+  readonly #iterator: AsyncIterator<Event>;
+  readonly #encoder: StreamEncoder<Event>;
   readonly #options: EventStreamOptions;
   #silence: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor(iterator: AsyncIterator<GenerationEvent>, encoder: StreamEncoder, options: EventStreamOptions) {
+  constructor(iterator: AsyncIterator<Event>, encoder: StreamEncoder<Event>, options: EventStreamOptions) {
     this.#iterator = iterator;
     this.#encoder = encoder;
     this.#options = options;
@@ -66,20 +66,16 @@ class EventStreamSource {
   }
 
   cancel(): void {
-    if (this.#ended) return;
-    this.#options.onClientLeft();
-    this.#end("client_left");
+    if (!this.#ended) this.#end("client_left");
   }
 
   /** True when something was written. */
-  #take(controller: Controller, next: IteratorResult<GenerationEvent>): boolean {
-    if (next.done) throw new LmxError("internal_error", "The generation ended without a finish reason.");
-    const written = this.#write(controller, this.#encoder.event(next.value));
-    if (next.value.type === "finish") {
-      this.#end("finished");
-      controller.close();
-    }
-    return written;
+  #take(controller: Controller, next: IteratorResult<Event>): boolean {
+    if (!next.done) return this.#write(controller, this.#encoder.event(next.value));
+    this.#write(controller, this.#encoder.close());
+    this.#end("finished");
+    controller.close();
+    return true;
   }
 
   #breakSilence(controller: Controller): void {

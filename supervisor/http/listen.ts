@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number;
   /** A client that has not sent its whole request by then is cut off, milliseconds. Answers may take any time. */
   readonly requestTimeoutMs?: number;
+  /** A client that has taken nothing of what waits for it for this long is cut off, milliseconds. */
+  readonly unreadTimeoutMs?: number;
 }
 
 export interface Listener {
@@ -23,6 +25,7 @@ export interface Listener {
 
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 300_000;
+const UNREAD_TIMEOUT_MS = 300_000;
 /** Longer than clients keep idle connections, so that they never write into one that is just being closed. */
 const IDLE_CONNECTION_MS = 75_000;
 /** How long the rest of a refused upload is read and thrown away, so that its sender gets to read the answer. */
@@ -42,7 +45,11 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 function createHttpServer(app: App, options: ListenOptions): Server {
-  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const {
+    headersTimeoutMs = HEADERS_TIMEOUT_MS,
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+    unreadTimeoutMs = UNREAD_TIMEOUT_MS,
+  } = options;
   const listener = getRequestListener(app.fetch, {
     // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
     autoCleanupIncoming: false,
@@ -61,6 +68,7 @@ function createHttpServer(app: App, options: ListenOptions): Server {
       requireHostHeader: false,
     },
     (request, response) => {
+      response.setTimeout(unreadTimeoutMs, () => cutUnread(request));
       response.once("finish", () => discardRest(request));
       // Once closing, a connection goes with its last answer instead of waiting for another request.
       response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
@@ -82,6 +90,11 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
   });
   server.listen(port, host, resolve);
   return promise;
+}
+
+/** Nothing has moved for long: fine while an answer is being made, but not when it waits to be read. */
+function cutUnread({ socket }: IncomingMessage): void {
+  if (socket.writableLength > 0) socket.destroy();
 }
 
 /** A sender that is still uploading when it is refused reads the answer only if its bytes keep being taken. */

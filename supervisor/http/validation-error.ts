@@ -11,7 +11,7 @@ export function validationError(error: z.ZodError, input: unknown): LmxError {
   const issues = error.issues.map((issue) => deepestIssue(issue));
   const sentences = issues.slice(0, MAX_ISSUES).map((issue) => describeIssue(issue, input));
   if (issues.length > MAX_ISSUES) sentences.push(`and ${issues.length - MAX_ISSUES} more`);
-  const param = issues[0]?.path.join(".");
+  const param = pathOf(issues[0]?.path ?? []);
   return new LmxError("invalid_request_error", `${sentences.join("; ")}.`, param ? { param } : {});
 }
 
@@ -25,10 +25,15 @@ function deepestIssue(issue: Issue): Issue {
 }
 
 function describeIssue(issue: Issue, input: unknown): string {
-  const path = issue.path.join(".") || "body";
+  const path = pathOf(issue.path) || "body";
   const value = valueAt(input, issue.path);
-  const got = issue.code === "invalid_value" ? describeChoice(value) : describeValue(value);
+  const got = describeFound(issue, value);
   return `${path}: expected ${expectation(issue)}, got ${got}`;
+}
+
+/** Keys of a record are the client's own and may be of any length. */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.map((key) => String(key).slice(0, 80)).join(".");
 }
 
 function expectation(issue: Issue): string {
@@ -42,7 +47,9 @@ function expectation(issue: Issue): string {
     case "too_big":
       return `${sizeNoun(issue.origin)} ${issue.inclusive ? "≤" : "<"} ${issue.maximum}`;
     case "invalid_union":
-      return issue.errors.flatMap((branch) => branch.slice(0, 1).map(expectation)).join(" or ");
+      return [...new Set(issue.errors.flatMap((branch) => branch.slice(0, 1).map(expectation)))].join(" or ");
+    case "invalid_key":
+      return issue.issues.map(expectation).join(" and ");
     default:
       return issue.message.replace(/^(Invalid input: )?expected /, "");
   }
@@ -52,6 +59,17 @@ function sizeNoun(origin: string): string {
   if (origin === "string") return "length";
   if (origin === "array" || origin === "set") return "number of items";
   return "number";
+}
+
+function describeFound(issue: Issue, value: unknown): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return describeChoice(value);
+    case "invalid_key":
+      return describeChoice(String(issue.path.at(-1)));
+    default:
+      return describeValue(value);
+  }
 }
 
 /** A wrong word among a few allowed ones is worth showing. */

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import type { GenerationEvent } from "../../shared/generation.ts";
 import { GenerationRun } from "../../supervisor/cluster/generation-run.ts";
+import { NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
 import { hostWithFakes } from "../support/fake-cluster-parts.ts";
 import { FINISH, REQUEST, settled } from "../support/fake-worker.ts";
 
@@ -17,6 +18,7 @@ async function ready(options: Parameters<typeof hostWithFakes>[0] = {}) {
     signal: abort.signal,
     holdMs: 30_000,
     now: () => performance.now(),
+    observer: options.observer ?? NO_OBSERVER,
     log: pino({ level: "silent" }),
   });
   return { ...parts, abort, run };
@@ -145,6 +147,7 @@ describe("a request's life", () => {
       signal: abort.signal,
       holdMs: 30_000,
       now: () => performance.now(),
+      observer: NO_OBSERVER,
       log: pino({ level: "silent" }),
     });
     const started = run.start();

@@ -38,7 +38,8 @@ Every error is one JSON object with these four keys, always all of them:
 ## Keys
 
 Inference takes a key of \`api_keys\` as \`Authorization: Bearer\` or \`X-API-Key\`. \`/admin\` takes a key of \`admin_keys\` as
-\`X-Admin-Key\`; where only \`api_keys\` are configured, one of those. Health needs none. A server bound to loopback answers
+\`X-Admin-Key\`; where only \`api_keys\` are configured, one of those. Health needs none, and
+\`/metrics\` takes a key of either kind. A server bound to loopback answers
 only loopback \`Host\` headers, liveness excepted, and no page of another origin may call \`/admin\`.
 
 ## Table

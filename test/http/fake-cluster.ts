@@ -1,4 +1,5 @@
 import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 import type { Readiness } from "../../shared/readiness.ts";
@@ -6,6 +7,8 @@ import type { Cluster, Generation } from "../../supervisor/cluster/cluster.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
+/** What a prompt of token ids reads as. */
+export const PROMPT_TEXT = "ping ";
 export const PONG: readonly GenerationEvent[] = [
   { type: "text", text: "po" },
   { type: "text", text: "ng" },
@@ -71,6 +74,7 @@ export interface GenerateCall {
   readonly id: string;
   readonly request: GenerationRequest;
   readonly signal: AbortSignal;
+  readonly requestId: string | undefined;
 }
 
 /** Records what the HTTP layer asks for and answers from a script; no model, no process. */
@@ -79,6 +83,7 @@ export class FakeCluster implements Cluster {
   readonly loadCalls: string[] = [];
   readonly unloadCalls: string[] = [];
   readonly details = new Map<string, ModelDetail>();
+  modelSettings: ModelSettings = modelSettingsSchema.parse({});
   /** What the next generations give. */
   onGenerate: (
     call: GenerateCall,
@@ -107,16 +112,32 @@ export class FakeCluster implements Cluster {
     return detail;
   }
 
-  async generate(id: string, request: GenerationRequest, signal: AbortSignal): Promise<Generation> {
-    const call = { id, request, signal };
+  async settings(id: string): Promise<ModelSettings> {
+    this.model(id);
+    return this.modelSettings;
+  }
+
+  async generate(
+    id: string,
+    request: GenerationRequest,
+    signal: AbortSignal,
+    requestId?: string,
+  ): Promise<Generation> {
+    const call = { id, request, signal, requestId };
     this.generateCalls.push(call);
     const { id: model } = this.model(id);
-    return { model, promptTokens: USAGE.prompt_tokens, events: await this.onGenerate(call) };
+    const promptText = request.return_prompt === true ? PROMPT_TEXT : null;
+    return { model, promptTokens: USAGE.prompt_tokens, promptText, events: await this.onGenerate(call) };
   }
 
   async load(id: string): Promise<LoadResult> {
     this.loadCalls.push(id);
     return this.onLoad(id);
+  }
+
+  async startLoad(id: string): Promise<ModelDetail> {
+    this.loadCalls.push(id);
+    return this.model(id);
   }
 
   async unload(id: string): Promise<UnloadResult> {
@@ -134,6 +155,7 @@ export function fakeModel(id: string, readiness: Partial<Readiness> = {}): Model
     size_bytes: 2048,
     loaded: true,
     context_length: 512,
+    capabilities: { completion: true, chat: true, tools: true, reasoning: false, fill: false },
     readiness: {
       state: "routable",
       detail: null,

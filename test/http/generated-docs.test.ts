@@ -2,17 +2,20 @@ import { readFile, writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { openapiDocument } from "../../supervisor/http/routes/openapi.ts";
 import { errorsPage } from "./errors-page.ts";
+import { metricsPage } from "./metrics-page.ts";
 import { testApp } from "./test-app.ts";
 
-const pages: [string, () => string][] = [
+const pages: [string, () => string | Promise<string>][] = [
   ["errors.md", errorsPage],
+  ["metrics.md", metricsPage],
   ["openapi.json", () => `${JSON.stringify(openapiDocument(testApp().app), null, 2)}\n`],
 ];
 
 it.each(pages)("docs/%s is what the code says (UPDATE_DOCS=1 writes it anew)", async (name, generate) => {
   const file = new URL(`../../docs/${name}`, import.meta.url);
-  if (process.env.UPDATE_DOCS === "1") await writeFile(file, generate());
-  expect(await readFile(file, "utf8")).toBe(generate());
+  const page = await generate();
+  if (process.env.UPDATE_DOCS === "1") await writeFile(file, page);
+  expect(await readFile(file, "utf8")).toBe(page);
 });
 
 it("GET /openapi.json is the same document, whole", async () => {
@@ -27,6 +30,8 @@ it("GET /openapi.json is the same document, whole", async () => {
       "/v1/models",
       "/v1/models/{id}",
       "/v1/chat/completions",
+      "/v1/completions",
+      "/metrics",
       "/admin/models",
       "/admin/models/load",
       "/admin/models/unload",

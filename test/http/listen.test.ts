@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { LmxError } from "../../shared/errors.ts";
+import type { GenerationEvent } from "../../shared/generation.ts";
 import { listen } from "../../supervisor/http/listen.ts";
 import { MAX_BODY_BYTES } from "../../supervisor/http/read-body.ts";
 import { FakeCluster, FakeGeneration, FINISH, PONG } from "./fake-cluster.ts";
@@ -54,6 +56,69 @@ describe("listen", () => {
   });
 });
 
+describe("a client that leaves or does not read", () => {
+  const asked = (cluster: FakeCluster) => vi.waitFor(() => expect(cluster.generateCalls).toHaveLength(1));
+
+  it("cancels a whole answer that was being made", async () => {
+    const cluster = new FakeCluster();
+    const generation = new FakeGeneration();
+    cluster.onGenerate = () => generation;
+    const { listener, metrics } = await serve({ cluster });
+    const client = new RawClient(listener.port);
+    client.send(rawPost(PATH, JSON.stringify(CHAT)));
+    await asked(cluster);
+    client.socket.destroy();
+    await vi.waitFor(() => expect(cluster.generateCalls[0]?.signal.aborted).toBe(true));
+    generation.push(new LmxError("worker_crashed", "too late"));
+    await generation.released;
+    await vi.waitFor(async () =>
+      expect(await metrics.render([])).toContain("opta_lmx_client_disconnects_total 1"),
+    );
+  });
+
+  it("is cut off when it takes nothing of what waits for it, and its generation is let go", async () => {
+    const cluster = new FakeCluster();
+    const generation = new FakeGeneration(endlessText());
+    cluster.onGenerate = () => generation;
+    const { listener } = await serve({ cluster, unreadTimeoutMs: 200 });
+    const client = new RawClient(listener.port);
+    client.socket.pause();
+    client.send(rawPost(PATH, STREAM));
+    await generation.released;
+    expect(cluster.generateCalls[0]?.signal.aborted).toBe(true);
+  });
+
+  it("is cut off too when the whole answer stands ready", async () => {
+    const cluster = new FakeCluster();
+    cluster.onGenerate = () => new FakeGeneration([...endlessText(), FINISH]);
+    const { listener } = await serve({ cluster, unreadTimeoutMs: 200 });
+    const client = new RawClient(listener.port);
+    client.socket.pause();
+    client.send(rawPost(PATH, JSON.stringify(CHAT)));
+    // Closing waits for every connection: it would hang here for ever.
+    await asked(cluster);
+    await listener.close(60_000);
+  });
+
+  it("is left alone while its answer is being made, however long that takes", async () => {
+    const cluster = new FakeCluster();
+    const generation = new FakeGeneration();
+    cluster.onGenerate = () => generation;
+    const { listener } = await serve({ cluster, unreadTimeoutMs: 10, keepAliveMs: 50 });
+    const client = new RawClient(listener.port);
+    client.send(rawPost(PATH, STREAM));
+    // Every silence between two signs of life is longer than an unread answer may stand.
+    while (client.received.split(": keep-alive").length < 4) await once(client.socket, "data");
+    generation.push(...PONG);
+    await client.until("[DONE]");
+  });
+});
+
+/** More than sockets buffer on both sides. */
+function endlessText(): GenerationEvent[] {
+  return Array.from({ length: 200 }, () => ({ type: "text" as const, text: "x".repeat(100_000) }));
+}
+
 describe("a stream on the wire", () => {
   it("goes out at once, one write per event", async () => {
     const generation = new FakeGeneration();
@@ -67,7 +132,7 @@ describe("a stream on the wire", () => {
     generation.push(FINISH);
     await client.until("\r\n0\r\n\r\n");
     const writes = writesOf(client.received);
-    expect(writes).toHaveLength(4);
+    expect(writes).toHaveLength(5);
     expect(writes.every((write) => write.startsWith("data: ") && write.endsWith("\n\n"))).toBe(true);
     expect(dataFrames(writes.join("")).at(-1)).toBe("[DONE]");
   });

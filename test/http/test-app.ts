@@ -2,6 +2,7 @@ import { pino } from "pino";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import { createApp } from "../../supervisor/http/create-app.ts";
+import { Metrics } from "../../supervisor/http/metrics/metrics.ts";
 import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 
@@ -44,6 +45,7 @@ interface LogLine {
 
 export interface TestApp {
   readonly app: App;
+  readonly metrics: Metrics;
   readonly cluster: FakeCluster;
   readonly service: FakeService;
   readonly logLines: LogLine[];
@@ -63,14 +65,16 @@ export function testApp({
 }: TestAppOptions = {}): TestApp {
   const service = new FakeService();
   const logLines: LogLine[] = [];
+  const metrics = new Metrics();
   const app = createApp({
     cluster,
     service,
+    metrics,
     config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
   });
-  return { app, cluster, service, logLines };
+  return { app, metrics, cluster, service, logLines };
 }
 
 export const JSON_TYPE = { "content-type": "application/json" };

@@ -4,6 +4,7 @@ import type { WorkerMethod } from "../../shared/worker-protocol.ts";
 import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
 import { ModelHost } from "../../supervisor/cluster/model-host.ts";
 import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
+import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
 import { FakeWorker } from "./fake-worker.ts";
 
@@ -17,7 +18,9 @@ export const ENTRY: CatalogueEntry = {
 };
 
 /** A real host over fake workers; everything the host asked for is recorded. */
-export function hostWithFakes(options: { manual?: readonly WorkerMethod[]; mayStart?: boolean } = {}) {
+export function hostWithFakes(
+  options: { manual?: readonly WorkerMethod[]; mayStart?: boolean; observer?: ClusterObserver } = {},
+) {
   const workers: FakeWorker[] = [];
   const outcomes: string[] = [];
   const record = {
@@ -38,6 +41,7 @@ export function hostWithFakes(options: { manual?: readonly WorkerMethod[]; maySt
     record,
     now: () => performance.now(),
     random: () => 0.5,
+    observer: options.observer ?? NO_OBSERVER,
     log: pino({ level: "silent" }),
   });
   return { host, workers, outcomes };

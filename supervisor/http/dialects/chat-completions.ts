@@ -1,87 +1,102 @@
+import type { ModelSettings } from "../../../shared/config.ts";
 import { LmxError } from "../../../shared/errors.ts";
-import type { GenerationEvent, GenerationRequest, Sampling, Usage } from "../../../shared/generation.ts";
-import type {
-  ChatCompletion,
-  ChatCompletionChunk,
-  ChatCompletionRequest,
-  ChatUsage,
-} from "../../../shared/openai.ts";
+import type { GenerationEvent, GenerationRequest } from "../../../shared/generation.ts";
+import type { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../../../shared/openai.ts";
 import type { StreamEncoder } from "../stream-encoder.ts";
+import { encodeChatLogprobs } from "./chat-logprobs.ts";
 import { decodeMessages, decodeTools } from "./chat-messages.ts";
+import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
+import { untilFirstToolCall } from "./first-tool-call.ts";
+import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
+import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
+import { decodeTemplateArguments } from "./template-arguments.ts";
 import { refuseUnsupportedOptions } from "./unsupported-options.ts";
+import { UsageSum } from "./usage.ts";
 
 /** A chat completion as this server does it. */
-export interface ChatCompletionCall {
-  readonly model: string;
-  readonly request: GenerationRequest;
-  readonly stream: boolean;
-  readonly includeUsage: boolean;
+export interface ChatCompletionCall extends InferenceCall {
+  readonly logprobs: boolean;
+  readonly oneToolCall: boolean;
 }
 
-/** What every object of one answer repeats. */
-export interface AnswerHead {
-  readonly id: string;
-  /** Seconds since 1970. */
-  readonly created: number;
-  /** As the client named it. */
-  readonly model: string;
-}
+/** OpenAI's Chat Completions. */
+export const chatCompletions: Dialect<ChatCompletionRequest, ChatCompletionCall> = {
+  idPrefix: "chatcmpl-",
+  decode,
+  encode,
+  stream,
+};
 
-/** Below this only the likeliest token is left in any vocabulary up to a million: the same as greedy, without its rounding. */
-const GREEDY_TOP_P = 1e-6;
-
-/** Arguments the worker itself gives to the chat template. */
-const RESERVED_TEMPLATE_ARGUMENTS = [
-  "add_generation_prompt",
-  "chat_template",
-  "continue_final_message",
-  "conversation",
-  "documents",
-  "max_length",
-  "messages",
-  "padding",
-  "return_assistant_tokens_mask",
-  "return_dict",
-  "return_tensors",
-  "tokenize",
-  "tokenizer_kwargs",
-  "tools",
-  "truncation",
-];
-
-/**
- * A parsed request in neutral form.
- * @param assignedSeed seed of a request that names none
- * @throws LmxError unsupported_parameter, invalid_request_error
- */
-export function decodeChatCompletion(body: ChatCompletionRequest, assignedSeed: number): ChatCompletionCall {
+function decode(
+  body: ChatCompletionRequest,
+  settings: ModelSettings,
+  assignedSeed: number,
+): ChatCompletionCall {
   refuseUnsupportedOptions(body);
   const tools = decodeTools(body.tools ?? []);
+  const request: GenerationRequest = {
+    prompt: {
+      kind: "messages",
+      messages: decodeMessages(body.messages),
+      tools: body.tool_choice === "none" ? [] : tools,
+      chat_template_kwargs: decodeTemplateArguments(body, settings.chat_template_kwargs),
+    },
+    sampling: decodeSampling(body, settings.sampling, assignedSeed),
+    max_tokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+    ...decodeStop(body),
+    ...decodeLogprobs(body),
+  };
+  const requests = repeatForChoices(request, body);
   return {
     model: body.model,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
-    request: {
-      prompt: {
-        kind: "messages",
-        messages: decodeMessages(body.messages),
-        tools: body.tool_choice === "none" ? [] : tools,
-        chat_template_kwargs: decodeTemplateArguments(body),
-      },
-      sampling: decodeSampling(body, assignedSeed),
-      max_tokens: body.max_completion_tokens ?? body.max_tokens ?? null,
-    },
+    requests,
+    choicesPerPrompt: requests.length,
+    logprobs: body.logprobs ?? false,
+    oneToolCall: body.parallel_tool_calls === false,
   };
 }
 
-/** The whole answer as one object. `events` ends with `finish`. */
-export function encodeChatCompletion(head: AnswerHead, events: readonly GenerationEvent[]): ChatCompletion {
+function decodeLogprobs({
+  logprobs,
+  top_logprobs,
+}: ChatCompletionRequest): Pick<GenerationRequest, "logprobs"> {
+  if (logprobs === true) return { logprobs: top_logprobs ?? 0 };
+  if (top_logprobs == null || top_logprobs === 0) return {};
+  const problem = "top_logprobs: expected logprobs: true beside it.";
+  throw new LmxError("invalid_request_error", problem, { param: "top_logprobs" });
+}
+
+function encode(head: AnswerHead, call: ChatCompletionCall, choices: readonly Choice[]): ChatCompletion {
+  const usage = new UsageSum(call.choicesPerPrompt);
+  return {
+    ...head,
+    object: "chat.completion",
+    choices: choices.map(({ events }, index) => {
+      const kept = call.oneToolCall
+        ? events.map(untilFirstToolCall()).filter((event) => event !== null)
+        : events;
+      const finish = kept.find((event) => event.type === "finish");
+      if (finish === undefined)
+        throw new LmxError("internal_error", "The generation ended without a finish reason.");
+      usage.add(index, finish.usage);
+      return encodeChoice(index, kept, finish.reason, call.logprobs);
+    }),
+    usage: usage.encode(),
+  };
+}
+
+function encodeChoice(
+  index: number,
+  events: readonly GenerationEvent[],
+  finishReason: ChatCompletion["choices"][number]["finish_reason"],
+  withLogprobs: boolean,
+): ChatCompletion["choices"][number] {
   const content = textOf(events, "text");
   const reasoning = textOf(events, "reasoning");
   const calls = events.filter((event) => event.type === "tool_call");
-  const finish = events.find((event) => event.type === "finish");
-  if (finish === undefined)
-    throw new LmxError("internal_error", "The generation ended without a finish reason.");
+  const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
   const message: ChatCompletion["choices"][number]["message"] = {
     role: "assistant",
     content: content === "" && calls.length > 0 ? null : content,
@@ -89,63 +104,72 @@ export function encodeChatCompletion(head: AnswerHead, events: readonly Generati
     ...(reasoning !== "" && { reasoning_content: reasoning, reasoning }),
     ...(calls.length > 0 && { tool_calls: calls.map(encodeToolCall) }),
   };
-  return {
-    id: head.id,
-    object: "chat.completion",
-    created: head.created,
-    model: head.model,
-    choices: [{ index: 0, message, logprobs: null, finish_reason: finish.reason }],
-    usage: encodeUsage(finish.usage),
-  };
+  const logprobs = withLogprobs ? encodeChatLogprobs(tokens) : null;
+  return { index, message, logprobs, finish_reason: finishReason };
 }
 
-/** The answer as server-sent events. */
-export function chatCompletionStream(head: AnswerHead, includeUsage: boolean): StreamEncoder {
-  const chunk = (choices: ChatCompletionChunk["choices"], usage: ChatUsage | null = null): string =>
-    frame({
-      ...head,
-      object: "chat.completion.chunk",
-      choices,
-      ...(includeUsage && { usage }),
-    } satisfies ChatCompletionChunk);
-  const delta = (content: Delta): string =>
-    chunk([{ index: 0, delta: content, logprobs: null, finish_reason: null }]);
+function stream(head: AnswerHead, call: ChatCompletionCall): StreamEncoder<ChoiceEvent> {
+  const usage = new UsageSum(call.choicesPerPrompt);
+  const filters = call.requests.map(() => (call.oneToolCall ? untilFirstToolCall() : passOn));
+  const chunk = (choices: ChatCompletionChunk["choices"]): string =>
+    frame(chunkOf(head, choices, call.includeUsage ? { usage: null } : {}));
   return {
-    open: () => delta({ role: "assistant", content: "" }),
-    event(event) {
-      switch (event.type) {
-        case "text":
-          return event.text === "" ? "" : delta({ content: event.text });
-        case "reasoning":
-          return event.text === "" ? "" : delta({ reasoning_content: event.text, reasoning: event.text });
-        case "tool_call":
-          return toolCallDeltas(event).map(delta).join("");
-        case "finish": {
-          const last = chunk([{ index: 0, delta: {}, logprobs: null, finish_reason: event.reason }]);
-          return last + (includeUsage ? chunk([], encodeUsage(event.usage)) : "") + DONE;
-        }
-        default:
-          return event satisfies never;
-      }
+    open: () =>
+      call.requests
+        .map((_, index) => chunk([deltaChoice(index, { role: "assistant", content: "" })]))
+        .join(""),
+    event({ index, event }) {
+      const kept = filters[index]?.(event) ?? null;
+      if (kept === null) return "";
+      if (kept.type === "finish") usage.add(index, kept.usage);
+      return encodeDeltas(index, kept)
+        .map((choice) => chunk([choice]))
+        .join("");
     },
-    fail: ({ message, code }) =>
-      frame({ error: { message, type: "server_error", param: null, code } }) + DONE,
-    keepAlive: () => ": keep-alive\n\n",
+    close: () => (call.includeUsage ? frame(chunkOf(head, [], { usage: usage.encode() })) : "") + DONE,
+    fail: failureFrames,
+    keepAlive: () => KEEP_ALIVE,
   };
 }
 
-type Delta = ChatCompletionChunk["choices"][number]["delta"];
+type ChunkChoice = ChatCompletionChunk["choices"][number];
 type ToolCallEvent = Extract<GenerationEvent, { type: "tool_call" }>;
 
-const DONE = "data: [DONE]\n\n";
+function chunkOf(
+  head: AnswerHead,
+  choices: ChatCompletionChunk["choices"],
+  usage: Pick<ChatCompletionChunk, "usage">,
+): ChatCompletionChunk {
+  return { ...head, object: "chat.completion.chunk", choices, ...usage };
+}
 
-function frame(data: object): string {
-  return `data: ${JSON.stringify(data)}\n\n`;
+function encodeDeltas(index: number, event: GenerationEvent): ChunkChoice[] {
+  switch (event.type) {
+    case "text": {
+      const tokens = event.logprobs ?? [];
+      if (event.text === "" && tokens.length === 0) return [];
+      const logprobs = tokens.length === 0 ? null : encodeChatLogprobs(tokens);
+      return [{ ...deltaChoice(index, { content: event.text }), logprobs }];
+    }
+    case "reasoning":
+      if (event.text === "") return [];
+      return [deltaChoice(index, { reasoning_content: event.text, reasoning: event.text })];
+    case "tool_call":
+      return toolCallDeltas(event).map((delta) => deltaChoice(index, delta));
+    case "finish":
+      return [{ ...deltaChoice(index, {}), finish_reason: event.reason }];
+    default:
+      return event satisfies never;
+  }
+}
+
+function deltaChoice(index: number, delta: ChunkChoice["delta"]): ChunkChoice {
+  return { index, delta, logprobs: null, finish_reason: null };
 }
 
 /** Clients start a call at the delta with its id and append what follows to its arguments. */
-function toolCallDeltas({ index, id, name, arguments: text }: ToolCallEvent): Delta[] {
-  const start: Delta = { tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] };
+function toolCallDeltas({ index, id, name, arguments: text }: ToolCallEvent): ChunkChoice["delta"][] {
+  const start = { tool_calls: [{ index, id, type: "function" as const, function: { name, arguments: "" } }] };
   return text === "" ? [start] : [start, { tool_calls: [{ index, function: { arguments: text } }] }];
 }
 
@@ -153,45 +177,10 @@ function encodeToolCall({ id, name, arguments: text }: ToolCallEvent) {
   return { id, type: "function", function: { name, arguments: text } };
 }
 
-function encodeUsage(usage: Usage): ChatUsage {
-  return {
-    prompt_tokens: usage.prompt_tokens,
-    completion_tokens: usage.completion_tokens,
-    total_tokens: usage.prompt_tokens + usage.completion_tokens,
-    prompt_tokens_details: { cached_tokens: usage.cached_tokens },
-    completion_tokens_details: { reasoning_tokens: usage.reasoning_tokens },
-  };
-}
-
 function textOf(events: readonly GenerationEvent[], type: "text" | "reasoning"): string {
   return events.map((event) => (event.type === type ? event.text : "")).join("");
 }
 
-function decodeSampling(body: ChatCompletionRequest, assignedSeed: number): Sampling {
-  const topP = body.top_p ?? 1;
-  const greedy = topP < GREEDY_TOP_P;
-  return {
-    temperature: greedy ? 0 : (body.temperature ?? 1),
-    top_p: greedy ? 1 : topP,
-    seed: body.seed == null ? assignedSeed : decodeSeed(body.seed),
-  };
-}
-
-/** Any 64-bit seed, negative ones too, as one the worker takes; the same seed always gives the same one. */
-function decodeSeed(seed: number): number {
-  return Number(BigInt.asUintN(53, BigInt(seed)));
-}
-
-function decodeTemplateArguments(body: ChatCompletionRequest): Record<string, unknown> {
-  const given = body.chat_template_kwargs ?? {};
-  const reserved = RESERVED_TEMPLATE_ARGUMENTS.find((name) => Object.hasOwn(given, name));
-  if (reserved !== undefined) {
-    const param = `chat_template_kwargs.${reserved}`;
-    throw new LmxError(
-      "unsupported_parameter",
-      `${param}: this argument is set by the server; leave it out.`,
-      { param },
-    );
-  }
-  return body.reasoning_effort == null ? given : { reasoning_effort: body.reasoning_effort, ...given };
+function passOn(event: GenerationEvent): GenerationEvent {
+  return event;
 }

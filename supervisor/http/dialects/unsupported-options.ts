@@ -10,38 +10,8 @@ interface UnsupportedOption {
   readonly isNeutral: (request: ChatCompletionRequest) => boolean;
 }
 
-/** The one list of what is refused. An option that becomes supported leaves it and nothing else changes here. */
-const UNSUPPORTED_OPTIONS: readonly UnsupportedOption[] = [
-  { field: "n", accepted: "1", isNeutral: ({ n }) => isOneOf(n, 1) },
-  {
-    field: "stop",
-    accepted: "[]",
-    isNeutral: ({ stop }) => [stop ?? []].flat().every((text) => text === ""),
-  },
-  { field: "top_k", accepted: "0", isNeutral: ({ top_k }) => isOneOf(top_k, 0, -1) },
-  { field: "min_p", accepted: "0", isNeutral: ({ min_p }) => isOneOf(min_p, 0) },
-  {
-    field: "repetition_penalty",
-    accepted: "1",
-    isNeutral: ({ repetition_penalty }) => isOneOf(repetition_penalty, 1),
-  },
-  {
-    field: "presence_penalty",
-    accepted: "0",
-    isNeutral: ({ presence_penalty }) => isOneOf(presence_penalty, 0),
-  },
-  {
-    field: "frequency_penalty",
-    accepted: "0",
-    isNeutral: ({ frequency_penalty }) => isOneOf(frequency_penalty, 0),
-  },
-  {
-    field: "logit_bias",
-    accepted: "{}",
-    isNeutral: ({ logit_bias }) => Object.values(logit_bias ?? {}).every((bias) => bias === 0),
-  },
-  { field: "logprobs", accepted: "false", isNeutral: ({ logprobs }) => isOneOf(logprobs, false) },
-  { field: "top_logprobs", accepted: "0", isNeutral: ({ top_logprobs }) => isOneOf(top_logprobs, 0) },
+/** The one list of what Chat Completions refuses. An option that becomes supported leaves it and nothing else changes here. */
+export const UNSUPPORTED_OPTIONS: readonly UnsupportedOption[] = [
   {
     field: "response_format",
     accepted: '{"type": "text"}',
@@ -51,12 +21,6 @@ const UNSUPPORTED_OPTIONS: readonly UnsupportedOption[] = [
     field: "tool_choice",
     accepted: '"auto" or "none"',
     isNeutral: ({ tool_choice }) => isOneOf(tool_choice, "auto", "none"),
-  },
-  {
-    field: "parallel_tool_calls",
-    accepted: "true",
-    isNeutral: ({ parallel_tool_calls, tools }) =>
-      isOneOf(parallel_tool_calls, true) || (tools ?? []).length === 0,
   },
   {
     field: "functions",

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
-import type { AppEnv } from "../app-context.ts";
+import type { AppEnv, StreamEnd } from "../app-context.ts";
 import { isHealthPath } from "../health-paths.ts";
 
 /** One line per request, for a stream when it is over. Never a body, a query or a key. */
@@ -17,8 +17,10 @@ export function accessLog(log: Logger): MiddlewareHandler<AppEnv> {
     };
     // Probes come every second and say nothing.
     const level = isHealthPath(c.req.path) ? "debug" : "info";
-    const write = (outcome?: string) =>
-      log[level]({ ...facts, ms: Math.round((performance.now() - startedAt) * 10) / 10, outcome }, "request");
+    const write = (end?: StreamEnd) => {
+      const ms = Math.round((performance.now() - startedAt) * 10) / 10;
+      log[level]({ ...facts, ms, code: c.get("errorCode"), ...end }, "request");
+    };
     const streamEnd = c.get("streamEnd");
     if (streamEnd === undefined) write();
     else void streamEnd.then(write);

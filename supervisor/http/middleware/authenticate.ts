@@ -8,14 +8,21 @@ import { isHealthPath } from "../health-paths.ts";
 /**
  * Requires a key wherever one is configured; only health is open. Inference takes `Authorization: Bearer` or
  * `X-API-Key`. Admin takes `X-Admin-Key`: an admin key, or, where only API keys are configured, one of those, so
- * that setting a key never leaves `/admin` open.
+ * that setting a key never leaves `/admin` open. `/metrics` takes a key of either kind in any of these headers: a
+ * scraper is neither operator nor client, and Prometheus sends `Authorization: Bearer`.
  */
 export function authenticate(config: Pick<HttpConfig, "api_keys" | "admin_keys">): MiddlewareHandler<AppEnv> {
   const inferenceKeys = config.api_keys.map(digest);
   const adminKeys = config.admin_keys.length > 0 ? config.admin_keys.map(digest) : inferenceKeys;
   return async (c, next) => {
     if (!isHealthPath(c.req.path)) {
-      if (errorSurface(c.req.path) === "admin")
+      if (c.req.path === "/metrics")
+        requireKey(
+          [...inferenceKeys, ...adminKeys],
+          inferenceKey(c) ?? c.req.header("x-admin-key"),
+          "Authorization: Bearer",
+        );
+      else if (errorSurface(c.req.path) === "admin")
         requireKey(adminKeys, c.req.header("x-admin-key"), "X-Admin-Key");
       else requireKey(inferenceKeys, inferenceKey(c), "Authorization: Bearer or X-API-Key");
     }

@@ -6,7 +6,6 @@ import {
   unloadRequestSchema,
   unloadResultSchema,
 } from "../../../shared/admin.ts";
-import { toLmxError } from "../../../shared/errors.ts";
 import type { App, RouteContext } from "../app-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
@@ -42,7 +41,7 @@ const unloadRoute = createRoute({
 });
 
 /** `GET /admin/models`, `POST /admin/models/load`, `POST /admin/models/unload`. A load goes on when its client leaves. */
-export function addAdminModelsRoutes(app: App, { cluster, log }: RouteContext): void {
+export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void {
   app.openapi(listRoute, (c) => c.json({ object: "list" as const, data: cluster.models() }, 200));
 
   app.openAPIRegistry.registerPath(loadRoute);
@@ -50,12 +49,8 @@ export function addAdminModelsRoutes(app: App, { cluster, log }: RouteContext): 
     const { model_id, wait } = c.req.valid("json");
     c.set("model", model_id);
     if (wait) return c.json(await cluster.load(model_id));
-    const { id } = cluster.model(model_id);
-    // Nobody waits for this promise: its outcome is the model's readiness.
-    cluster
-      .load(model_id)
-      .catch((thrown) => log.warn({ model: id, code: toLmxError(thrown).code, err: thrown }, "load failed"));
-    return c.json({ model_id: id, readiness: cluster.model(id).readiness }, 202);
+    const { id, readiness } = await cluster.startLoad(model_id);
+    return c.json({ model_id: id, readiness }, 202);
   });
 
   app.openAPIRegistry.registerPath(unloadRoute);

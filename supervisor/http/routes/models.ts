@@ -48,5 +48,6 @@ function describeModel(model: ModelDetail, createdAtMs: number): OpenaiModel {
     owned_by: "opta-lmx",
     state: model.readiness.state,
     context_length: model.context_length,
+    capabilities: model.capabilities ?? null,
   };
 }

@@ -1,16 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { type ModelSettings, modelSettingsSchema } from "../../../shared/config.ts";
 import { LmxError } from "../../../shared/errors.ts";
 import { type GenerationEvent, generationRequestSchema } from "../../../shared/generation.ts";
 import {
+  type ChatCompletion,
   chatCompletionChunkSchema,
   chatCompletionRequestSchema,
   chatCompletionSchema,
 } from "../../../shared/openai.ts";
-import {
-  chatCompletionStream,
-  decodeChatCompletion,
-  encodeChatCompletion,
-} from "../../../supervisor/http/dialects/chat-completions.ts";
+import { chatCompletions } from "../../../supervisor/http/dialects/chat-completions.ts";
 import { FINISH, PONG, USAGE } from "../fake-cluster.ts";
 import { dataFrames } from "../test-app.ts";
 
@@ -27,6 +25,33 @@ const CALL: GenerationEvent = {
   name: "get_weather",
   arguments: '{"city":"Paris"}',
 };
+const USAGE_ASKED = { stream_options: { include_usage: true } };
+const TOKENS: GenerationEvent = {
+  type: "text",
+  text: "hé",
+  logprobs: [
+    {
+      token_id: 3,
+      token: "h",
+      bytes: [104],
+      logprob: -0.5,
+      top: [{ token_id: 4, token: "x", bytes: [120], logprob: -0.25 }],
+    },
+    { token_id: 9, token: "é", bytes: [195, 169], logprob: -1, top: [] },
+  ],
+};
+const EXPECTED_LOGPROBS = {
+  content: [
+    {
+      token: "h",
+      bytes: [104],
+      logprob: -0.5,
+      top_logprobs: [{ token: "x", bytes: [120], logprob: -0.25 }],
+    },
+    { token: "é", bytes: [195, 169], logprob: -1, top_logprobs: [] },
+  ],
+  refusal: null,
+};
 const EXPECTED_USAGE = {
   prompt_tokens: 3,
   completion_tokens: 2,
@@ -35,11 +60,28 @@ const EXPECTED_USAGE = {
   completion_tokens_details: { reasoning_tokens: 0 },
 };
 
-function decode(extra: object, assignedSeed = 42) {
+const SETTINGS = modelSettingsSchema.parse({});
+
+function decode(extra: object, settings: ModelSettings = SETTINGS) {
   const body = chatCompletionRequestSchema.parse({ model: "m", messages: [USER], ...extra });
-  const call = decodeChatCompletion(body, assignedSeed);
-  generationRequestSchema.parse(call.request);
-  return call;
+  const call = chatCompletions.decode(body, settings, 42);
+  for (const request of call.requests) expect(generationRequestSchema.parse(request)).toEqual(request);
+  const [request] = call.requests;
+  if (request === undefined) throw new Error("expected a request");
+  return { ...call, request };
+}
+
+function streamOf(extra: object) {
+  return chatCompletions.stream(HEAD, decode(extra), []);
+}
+
+/** The whole answer to a request with these options, out of the events of each choice. */
+function encode(extra: object, ...choices: (readonly GenerationEvent[])[]) {
+  return chatCompletions.encode(
+    HEAD,
+    decode(extra),
+    choices.map((events) => ({ promptText: null, events })),
+  ) as ChatCompletion;
 }
 
 function messagesOf(extra: object) {
@@ -48,17 +90,22 @@ function messagesOf(extra: object) {
   return prompt;
 }
 
-describe("decodeChatCompletion", () => {
+describe("decoding a chat completion", () => {
   it("fills in OpenAI's defaults and the assigned seed", () => {
+    const request = {
+      prompt: { kind: "messages", messages: [USER], tools: [], chat_template_kwargs: {} },
+      sampling: { temperature: 1, top_p: 1, seed: 42 },
+      max_tokens: null,
+    };
     expect(decode({})).toEqual({
       model: "m",
       stream: false,
       includeUsage: false,
-      request: {
-        prompt: { kind: "messages", messages: [USER], tools: [], chat_template_kwargs: {} },
-        sampling: { temperature: 1, top_p: 1, seed: 42 },
-        max_tokens: null,
-      },
+      request,
+      requests: [request],
+      choicesPerPrompt: 1,
+      logprobs: false,
+      oneToolCall: false,
     });
   });
 
@@ -73,23 +120,18 @@ describe("decodeChatCompletion", () => {
     expect(decode({ max_tokens: 7, max_completion_tokens: 9 }).request.max_tokens).toBe(9);
   });
 
-  it.each([
-    [0, 0],
-    [7, 7],
-    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-    [-1, Number.MAX_SAFE_INTEGER],
-    [-(2 ** 63), 0],
-    [2 ** 62 + 2 ** 20, 2 ** 20],
-  ])("maps the 64-bit seed %d to %d", (seed, mapped) => {
-    expect(decode({ seed }).request.sampling.seed).toBe(mapped);
+  it("asks for n answers as n generations with neighbouring seeds", () => {
+    const { requests, choicesPerPrompt } = decode({ n: 3, seed: Number.MAX_SAFE_INTEGER });
+    expect(requests.map(({ sampling }) => sampling.seed)).toEqual([Number.MAX_SAFE_INTEGER, 0, 1]);
+    expect(requests.map(({ prompt }) => prompt)).toEqual(Array(3).fill(decode({}).request.prompt));
+    expect(choicesPerPrompt).toBe(3);
   });
 
-  it("reads top_p 0 as greedy, which is what it means", () => {
-    expect(decode({ top_p: 0, temperature: 1.5 }).request.sampling).toMatchObject({
-      temperature: 0,
-      top_p: 1,
-    });
-    expect(decode({ top_p: 0.5 }).request.sampling).toMatchObject({ temperature: 1, top_p: 0.5 });
+  it("asks for log probabilities with as many alternatives as were named", () => {
+    expect(decode({}).request).not.toHaveProperty("logprobs");
+    expect(decode({ logprobs: false, top_logprobs: 0 }).request).not.toHaveProperty("logprobs");
+    expect(decode({ logprobs: true }).request.logprobs).toBe(0);
+    expect(decode({ logprobs: true, top_logprobs: 20 }).request.logprobs).toBe(20);
   });
 
   it("asks for a usage chunk only when stream_options says so", () => {
@@ -152,6 +194,20 @@ describe("decodeChatCompletion", () => {
     });
   });
 
+  it("puts the request's template arguments on top of the configured ones", () => {
+    const settings: ModelSettings = {
+      ...SETTINGS,
+      chat_template_kwargs: { enable_thinking: false, reasoning_effort: "low", style: "plain" },
+    };
+    const { prompt } = decode(
+      { reasoning_effort: "high", chat_template_kwargs: { enable_thinking: true } },
+      settings,
+    ).request;
+    expect(prompt).toMatchObject({
+      chat_template_kwargs: { enable_thinking: true, reasoning_effort: "high", style: "plain" },
+    });
+  });
+
   it.each([
     [
       "an image part",
@@ -181,14 +237,15 @@ describe("decodeChatCompletion", () => {
       "messages.0.content.0.text",
     ],
     ["a function tool without function", { tools: [{ type: "function" }] }, "tools.0.function"],
+    ["alternatives without log probabilities", { top_logprobs: 3 }, "top_logprobs"],
   ])("refuses %s as invalid_request_error", (_name, extra, param) => {
     expect(() => decode(extra)).toThrow(expect.objectContaining({ code: "invalid_request_error", param }));
   });
 });
 
-describe("encodeChatCompletion", () => {
+describe("a whole chat completion", () => {
   it("puts text, usage and every nullable key into one object", () => {
-    const answer = encodeChatCompletion(HEAD, PONG);
+    const answer = encode({}, PONG);
     expect(chatCompletionSchema.parse(answer)).toEqual(answer);
     expect(answer).toEqual({
       id: "chatcmpl-1",
@@ -214,7 +271,7 @@ describe("encodeChatCompletion", () => {
       CALL,
       { type: "finish", reason: "tool_calls", usage: USAGE },
     ];
-    expect(encodeChatCompletion(HEAD, events).choices[0]).toEqual({
+    expect(encode({}, events).choices[0]).toEqual({
       index: 0,
       message: {
         role: "assistant",
@@ -236,26 +293,56 @@ describe("encodeChatCompletion", () => {
   });
 
   it("has empty, not null, content when the model said nothing", () => {
-    expect(encodeChatCompletion(HEAD, [FINISH]).choices[0]?.message.content).toBe("");
+    expect(encode({}, [FINISH]).choices[0]?.message.content).toBe("");
+  });
+
+  it("has every answer under its index, and counts the prompt once", () => {
+    const answer = encode({ n: 2 }, PONG, [{ type: "text", text: "peng" }, FINISH]);
+    expect(answer.choices.map(({ index, message }) => [index, message.content])).toEqual([
+      [0, "pong"],
+      [1, "peng"],
+    ]);
+    expect(answer.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 });
+  });
+
+  it("has log probabilities in OpenAI's shape when asked for, of no token too", () => {
+    const answer = encode({ logprobs: true, top_logprobs: 1, n: 2 }, [TOKENS, FINISH], [FINISH]);
+    expect(chatCompletionSchema.parse(answer)).toEqual(answer);
+    expect(answer.choices.map(({ logprobs }) => logprobs)).toEqual([
+      EXPECTED_LOGPROBS,
+      { content: [], refusal: null },
+    ]);
+  });
+
+  it("ends with its first tool call when parallel calls are not wanted", () => {
+    const second: GenerationEvent = { ...CALL, index: 1, id: "call_2" };
+    const cut: GenerationEvent = { type: "finish", reason: "length", usage: USAGE };
+    const events: GenerationEvent[] = [CALL, { type: "text", text: "and" }, second, cut];
+    const [choice] = encode({ parallel_tool_calls: false }, events).choices;
+    expect(choice?.message.tool_calls?.map(({ id }) => id)).toEqual(["call_1"]);
+    expect(choice).toMatchObject({ message: { content: null }, finish_reason: "tool_calls" });
+    expect(encode({}, events).choices[0]).toMatchObject({
+      message: { content: "and", tool_calls: [{ id: "call_1" }, { id: "call_2" }] },
+      finish_reason: "length",
+    });
   });
 
   it("never invents a finish reason", () => {
-    expect(() => encodeChatCompletion(HEAD, PONG.slice(0, 2))).toThrow(
-      expect.objectContaining({ code: "internal_error" }),
-    );
+    expect(() => encode({}, PONG.slice(0, 2))).toThrow(expect.objectContaining({ code: "internal_error" }));
   });
 });
 
-describe("chatCompletionStream", () => {
+describe("a streamed chat completion", () => {
   const chunk = (delta: object, finish_reason: string | null = null) => ({
     ...HEAD,
     object: "chat.completion.chunk",
     choices: [{ index: 0, delta, logprobs: null, finish_reason }],
   });
 
-  function framesOf(events: readonly GenerationEvent[], includeUsage = false) {
-    const encoder = chatCompletionStream(HEAD, includeUsage);
-    return dataFrames(encoder.open() + events.map((event) => encoder.event(event)).join(""));
+  function framesOf(events: readonly GenerationEvent[], extra: object = {}) {
+    const encoder = streamOf(extra);
+    const said = events.map((event) => encoder.event({ index: 0, event }));
+    return dataFrames(encoder.open() + said.join("") + encoder.close());
   }
 
   it("names the role once, finishes once and ends with [DONE]", () => {
@@ -269,7 +356,7 @@ describe("chatCompletionStream", () => {
   });
 
   it("sends usage in a chunk of its own, and null in every other, when asked", () => {
-    expect(framesOf([FINISH], true)).toEqual([
+    expect(framesOf([FINISH], USAGE_ASKED)).toEqual([
       { ...chunk({ role: "assistant", content: "" }), usage: null },
       { ...chunk({}, "stop"), usage: null },
       { ...HEAD, object: "chat.completion.chunk", choices: [], usage: EXPECTED_USAGE },
@@ -278,7 +365,7 @@ describe("chatCompletionStream", () => {
   });
 
   it("opens a tool call with its id and empty arguments, then sends the arguments alone", () => {
-    expect(framesOf([CALL]).slice(1)).toEqual([
+    expect(framesOf([CALL]).slice(1, -1)).toEqual([
       chunk({
         tool_calls: [
           { index: 0, id: "call_1", type: "function", function: { name: "get_weather", arguments: "" } },
@@ -293,24 +380,64 @@ describe("chatCompletionStream", () => {
       framesOf([
         { type: "reasoning", text: "hm" },
         { type: "text", text: "" },
-      ]).slice(1),
+      ]).slice(1, -1),
     ).toEqual([chunk({ reasoning_content: "hm", reasoning: "hm" })]);
   });
 
+  it("has one role, one end and its own text per answer, and one usage for all", () => {
+    const encoder = streamOf({ n: 2, ...USAGE_ASKED });
+    const said = [
+      encoder.open(),
+      encoder.event({ index: 1, event: { type: "text", text: "b" } }),
+      encoder.event({ index: 0, event: { type: "text", text: "a" } }),
+      encoder.event({ index: 1, event: FINISH }),
+      encoder.event({ index: 0, event: FINISH }),
+      encoder.close(),
+    ];
+    const frames = dataFrames(said.join("")) as { choices: object[]; usage: object | null }[];
+    expect(frames.slice(0, -2).map(({ choices }) => choices)).toMatchObject([
+      [{ index: 0, delta: { role: "assistant" } }],
+      [{ index: 1, delta: { role: "assistant" } }],
+      [{ index: 1, delta: { content: "b" } }],
+      [{ index: 0, delta: { content: "a" } }],
+      [{ index: 1, finish_reason: "stop" }],
+      [{ index: 0, finish_reason: "stop" }],
+    ]);
+    expect(frames.at(-2)?.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 4 });
+  });
+
+  it("sends log probabilities with the text they belong to, also before it can be shown", () => {
+    const held: GenerationEvent = { ...TOKENS, text: "" };
+    expect(framesOf([held], { logprobs: true })[1]).toEqual({
+      ...chunk({ content: "" }),
+      choices: [{ index: 0, delta: { content: "" }, logprobs: EXPECTED_LOGPROBS, finish_reason: null }],
+    });
+  });
+
+  it("ends with its first tool call when parallel calls are not wanted", () => {
+    const second: GenerationEvent = { ...CALL, index: 1, id: "call_2" };
+    const finish: GenerationEvent = { type: "finish", reason: "tool_calls", usage: USAGE };
+    const frames = framesOf([CALL, second, finish], { parallel_tool_calls: false });
+    expect(frames).toEqual(framesOf([CALL, finish]));
+  });
+
   it("keeps every chunk within the published schema", () => {
-    const frames = framesOf([{ type: "reasoning", text: "hm" }, CALL, ...PONG], true);
+    const frames = framesOf([{ type: "reasoning", text: "hm" }, CALL, TOKENS, ...PONG], {
+      ...USAGE_ASKED,
+      logprobs: true,
+    });
     for (const frame of frames.slice(0, -1)) expect(chatCompletionChunkSchema.parse(frame)).toEqual(frame);
   });
 
   it("says a failure as an error object of its own, then [DONE]", () => {
     const error = new LmxError("worker_crashed", "The worker died.", { param: "model" });
-    expect(dataFrames(chatCompletionStream(HEAD, true).fail(error))).toEqual([
+    expect(dataFrames(streamOf({}).fail(error))).toEqual([
       { error: { message: "The worker died.", type: "server_error", param: null, code: "worker_crashed" } },
       "[DONE]",
     ]);
   });
 
   it("keeps alive with a comment, which readers of events skip", () => {
-    expect(chatCompletionStream(HEAD, false).keepAlive()).toMatch(/^:[^\n]*\n\n$/);
+    expect(streamOf({}).keepAlive()).toMatch(/^:[^\n]*\n\n$/);
   });
 });

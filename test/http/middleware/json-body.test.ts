@@ -75,7 +75,7 @@ describe("a JSON body", () => {
   it("that is refused reaches no model", async () => {
     const before = cluster.generateCalls.length;
     await post(app, PATH, { ...CHAT, messages: [] });
-    await post(app, PATH, { ...CHAT, n: 2 });
+    await post(app, PATH, { ...CHAT, n: 9 });
     expect(cluster.generateCalls.length).toBe(before);
   });
 });

@@ -20,6 +20,7 @@ describe("GET /v1/models", () => {
           owned_by: "opta-lmx",
           state: "routable",
           context_length: 512,
+          capabilities: { completion: true, chat: true, tools: true, reasoning: false, fill: false },
         },
         {
           id: "org/name-4bit",
@@ -28,6 +29,7 @@ describe("GET /v1/models", () => {
           owned_by: "opta-lmx",
           state: "loading",
           context_length: 512,
+          capabilities: { completion: true, chat: true, tools: true, reasoning: false, fill: false },
         },
       ],
     });

@@ -1,0 +1,169 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** A full file makes room for the next; with the older ones it is kept this many times. */
+const FILE_BYTES = 10 * 1024 * 1024;
+const FILES = 5;
+
+/** A disk that is full or gone is tried again after this long. Milliseconds. */
+const RETRY_MS = 30_000;
+
+/** What a slow disk may keep waiting; more is dropped. Characters. */
+const MAX_WAITING = 4 * 1024 * 1024;
+
+export interface LogFileOptions {
+  /** Told once when the file cannot be written, and again only after it could be in between. */
+  readonly onProblem: (error: Error) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  readonly fileBytes?: number;
+}
+
+/** The log of a supervisor among others in this directory. */
+export function logFileIn(directory: string): string {
+  return join(directory, "supervisor.log");
+}
+
+/** The file and its older ones, newest first. */
+export function logFilesOf(path: string): string[] {
+  return [path, ...Array.from({ length: FILES - 1 }, (_, index) => `${path}.${index + 1}`)];
+}
+
+/** Is this the error of a file that does not exist? */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+/**
+ * A log file of bounded size beside which the service runs on, whatever becomes of the disk: writing never waits and
+ * never throws. What could not be written is counted, and the count is written when the disk is back.
+ */
+export class LogFile {
+  readonly #path: string;
+  readonly #onProblem: (error: Error) => void;
+  readonly #now: () => number;
+  readonly #fileBytes: number;
+  #waiting: string[] = [];
+  #waitingLength = 0;
+  #handle: FileHandle | null = null;
+  #size = 0;
+  #lostLines = 0;
+  #retryAt = Number.NEGATIVE_INFINITY;
+  #isTroubled = false;
+  #draining: Promise<void> | null = null;
+
+  constructor(
+    path: string,
+    { onProblem, now = () => performance.now(), fileBytes = FILE_BYTES }: LogFileOptions,
+  ) {
+    this.#path = path;
+    this.#onProblem = onProblem;
+    this.#now = now;
+    this.#fileBytes = fileBytes;
+  }
+
+  /** Appends one line, soon. */
+  write(line: string): void {
+    if (this.#now() < this.#retryAt || this.#waitingLength + line.length > MAX_WAITING) {
+      this.#lostLines += 1;
+      return;
+    }
+    this.#waiting.push(line);
+    this.#waitingLength += line.length;
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = null;
+    });
+  }
+
+  /** Resolves when every line is written, or given up. */
+  async flush(): Promise<void> {
+    await this.#draining;
+  }
+
+  /** Writes what waits and lets go of the file. */
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#handle?.close();
+    this.#handle = null;
+  }
+
+  /** For a process that dies at once: writes what waits, as far as that works. */
+  flushSync(): void {
+    if (this.#waiting.length === 0) return;
+    try {
+      const file = openSync(this.#path, "a", 0o600);
+      writeSync(file, this.#take());
+      closeSync(file);
+    } catch {
+      // Nobody is left to tell.
+    }
+  }
+
+  async #drain(): Promise<void> {
+    // Lines of the same moment go out together.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const lines = this.#waiting.length;
+      const text = this.#take();
+      try {
+        await this.#append(text);
+        this.#isTroubled = false;
+      } catch (error) {
+        await this.#giveUp(error as Error, lines);
+      }
+    }
+  }
+
+  #take(): string {
+    const text = this.#waiting.join("");
+    this.#waiting = [];
+    this.#waitingLength = 0;
+    return text;
+  }
+
+  async #append(text: string): Promise<void> {
+    const bytes = Buffer.from(this.#isTroubled ? `${this.#lossNotice()}${text}` : text);
+    this.#handle ??= await this.#open();
+    if (this.#size > 0 && this.#size + bytes.length > this.#fileBytes)
+      this.#handle = await this.#rotate(this.#handle);
+    await this.#handle.appendFile(bytes);
+    this.#size += bytes.length;
+    if (this.#isTroubled) this.#lostLines = 0;
+  }
+
+  async #open(): Promise<FileHandle> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const handle = await open(this.#path, "a", 0o600);
+    this.#size = (await handle.stat()).size;
+    return handle;
+  }
+
+  async #rotate(full: FileHandle): Promise<FileHandle> {
+    this.#handle = null;
+    await full.close();
+    const files = logFilesOf(this.#path);
+    for (let index = files.length - 1; index > 0; index -= 1) {
+      await rename(files[index - 1] ?? "", files[index] ?? "").catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
+    }
+    return await this.#open();
+  }
+
+  async #giveUp(error: Error, lines: number): Promise<void> {
+    this.#lostLines += lines;
+    this.#retryAt = this.#now() + RETRY_MS;
+    const wasTroubled = this.#isTroubled;
+    this.#isTroubled = true;
+    await this.#handle?.close().catch(() => {});
+    this.#handle = null;
+    if (!wasTroubled) this.#onProblem(error);
+  }
+
+  /** On a line of its own: the disk may have been full in the middle of one. */
+  #lossNotice(): string {
+    const notice = { level: 40, time: Date.now(), lost: this.#lostLines, msg: "lines of this log were lost" };
+    return `\n${JSON.stringify(notice)}\n`;
+  }
+}

@@ -1,0 +1,133 @@
+import type { ModelSettings } from "../../../shared/config.ts";
+import { LmxError } from "../../../shared/errors.ts";
+import type { FinishReason, GenerationEvent } from "../../../shared/generation.ts";
+import type { Completion, CompletionChunk, CompletionRequest } from "../../../shared/openai-completions.ts";
+import type { StreamEncoder } from "../stream-encoder.ts";
+import { decodePrompts } from "./completion-prompts.ts";
+import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
+import { LegacyLogprobs } from "./legacy-logprobs.ts";
+import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
+import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
+import { UsageSum } from "./usage.ts";
+
+/** A completion as this server does it. */
+export interface CompletionCall extends InferenceCall {
+  readonly logprobs: boolean;
+}
+
+/** OpenAI's Completions: text in, text out, no chat template. */
+export const completions: Dialect<CompletionRequest, CompletionCall> = {
+  idPrefix: "cmpl-",
+  decode,
+  encode,
+  stream,
+};
+
+/** What OpenAI takes when a request does not say. */
+const DEFAULT_MAX_TOKENS = 16;
+
+/** Prompts times answers per prompt; what one request may occupy. */
+const MAX_CHOICES = 128;
+
+function decode(body: CompletionRequest, settings: ModelSettings, assignedSeed: number): CompletionCall {
+  refuseCombinations(body);
+  const options = {
+    sampling: decodeSampling(body, settings.sampling, assignedSeed),
+    max_tokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
+    ...decodeStop(body),
+    ...(body.logprobs != null && { logprobs: body.logprobs }),
+  };
+  const requests = decodePrompts(body).flatMap((prompt) =>
+    repeatForChoices({ prompt, ...options, ...(body.echo === true && { return_prompt: true }) }, body),
+  );
+  if (requests.length > MAX_CHOICES) {
+    const problem = `prompt: ${requests.length} answers were asked for, prompts times n; at most ${MAX_CHOICES} at once.`;
+    throw new LmxError("invalid_request_error", problem, { param: "prompt" });
+  }
+  return {
+    model: body.model,
+    stream: body.stream ?? false,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    requests,
+    choicesPerPrompt: body.n ?? 1,
+    logprobs: body.logprobs != null,
+  };
+}
+
+/** @throws LmxError unsupported_parameter for what would have to be ignored wrongly. */
+function refuseCombinations(body: CompletionRequest): void {
+  if (body.best_of != null && body.best_of !== (body.n ?? 1))
+    throw unsupported("best_of", "answers are not ranked; leave it out or send the value of n");
+  if (body.echo === true && body.logprobs != null)
+    throw unsupported("logprobs", "the prompt's own tokens have no log probabilities; leave out echo");
+}
+
+function encode(head: AnswerHead, call: CompletionCall, choices: readonly Choice[]): Completion {
+  const usage = new UsageSum(call.choicesPerPrompt);
+  return {
+    ...head,
+    object: "text_completion",
+    choices: choices.map(({ events, promptText }, index) => {
+      const finish = events.find((event) => event.type === "finish");
+      if (finish === undefined)
+        throw new LmxError("internal_error", "The generation ended without a finish reason.");
+      usage.add(index, finish.usage);
+      const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
+      return {
+        index,
+        text: (promptText ?? "") + events.map(textOf).join(""),
+        logprobs: call.logprobs ? new LegacyLogprobs().encode(tokens) : null,
+        finish_reason: finishReason(finish.reason),
+      };
+    }),
+    usage: usage.encode(),
+  };
+}
+
+function stream(
+  head: AnswerHead,
+  call: CompletionCall,
+  promptTexts: readonly (string | null)[],
+): StreamEncoder<ChoiceEvent> {
+  const usage = new UsageSum(call.choicesPerPrompt);
+  const logprobs = call.requests.map(() => new LegacyLogprobs());
+  const chunk = (choices: CompletionChunk["choices"], sum: CompletionChunk["usage"] = null): string =>
+    frame({
+      ...head,
+      object: "text_completion",
+      choices,
+      ...(call.includeUsage && { usage: sum }),
+    } satisfies CompletionChunk);
+  const delta = (index: number, text: string): string =>
+    text === "" ? "" : chunk([{ index, text, logprobs: null, finish_reason: null }]);
+  return {
+    open: () => call.requests.map((_, index) => delta(index, promptTexts[index] ?? "")).join(""),
+    event({ index, event }) {
+      if (event.type === "finish") {
+        usage.add(index, event.usage);
+        return chunk([{ index, text: "", logprobs: null, finish_reason: finishReason(event.reason) }]);
+      }
+      const tokens = event.type === "text" ? (event.logprobs ?? []) : [];
+      if (tokens.length === 0) return delta(index, textOf(event));
+      const encoded = logprobs[index]?.encode(tokens) ?? null;
+      return chunk([{ index, text: textOf(event), logprobs: encoded, finish_reason: null }]);
+    },
+    close: () => (call.includeUsage ? chunk([], usage.encode()) : "") + DONE,
+    fail: failureFrames,
+    keepAlive: () => KEEP_ALIVE,
+  };
+}
+
+/** Here reasoning is text like any other. */
+function textOf(event: GenerationEvent): string {
+  return event.type === "text" || event.type === "reasoning" ? event.text : "";
+}
+
+/** No tools were given, so nothing can have ended in a call. */
+function finishReason(reason: FinishReason): Completion["choices"][number]["finish_reason"] {
+  return reason === "length" ? "length" : "stop";
+}
+
+function unsupported(param: string, problem: string): LmxError {
+  return new LmxError("unsupported_parameter", `${param}: ${problem}.`, { param });
+}

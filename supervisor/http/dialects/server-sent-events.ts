@@ -1,0 +1,17 @@
+import type { LmxError } from "../../../shared/errors.ts";
+
+/** The end of every OpenAI stream, good or bad. */
+export const DONE = "data: [DONE]\n\n";
+
+/** A comment: readers of events skip it. */
+export const KEEP_ALIVE = ": keep-alive\n\n";
+
+/** One object as one event. */
+export function frame(data: object): string {
+  return `data: ${JSON.stringify(data)}\n\n`;
+}
+
+/** A failure after 200: an object of its own, then the end. */
+export function failureFrames({ message, code }: LmxError): string {
+  return frame({ error: { message, type: "server_error", param: null, code } }) + DONE;
+}

@@ -1,0 +1,107 @@
+import { randomInt, randomUUID } from "node:crypto";
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { GenerationEvent } from "../../shared/generation.ts";
+import type { Cluster, Generation } from "../cluster/cluster.ts";
+import type { App, AppEnv, RouteContext, StreamEnd } from "./app-context.ts";
+import { ChoiceEvents } from "./choice-events.ts";
+import type { AnswerHead, Dialect, InferenceCall } from "./dialects/dialect.ts";
+import { eventStream } from "./event-stream.ts";
+import { logUnexpected } from "./log-unexpected.ts";
+import { jsonBody } from "./middleware/json-body.ts";
+import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
+
+export interface InferenceRoute<Schema extends z.ZodType, Call extends InferenceCall> {
+  readonly paths: readonly string[];
+  readonly schema: Schema;
+  readonly dialect: Dialect<z.output<Schema>, Call>;
+}
+
+/** randomInt takes no wider range. */
+const SEED_LIMIT = 2 ** 48 - 1;
+
+/** One dialect's POST routes: decode, dispatch everything, and only then answer, whole or streamed. */
+export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, Call extends InferenceCall>(
+  app: App,
+  context: RouteContext,
+  { paths, schema, dialect }: InferenceRoute<Schema, Call>,
+): void {
+  for (const path of paths) {
+    app.post(path, refuseWhileDraining(context.service), jsonBody(schema), async (c) => {
+      const body = c.req.valid("json") as z.output<Schema>;
+      c.set("model", body.model);
+      const settings = await context.cluster.settings(body.model);
+      const call = dialect.decode(body, settings, randomInt(SEED_LIMIT));
+      const over = new AbortController();
+      const signal = AbortSignal.any([c.req.raw.signal, over.signal]);
+      const head = {
+        id: `${dialect.idPrefix}${randomUUID()}`,
+        created: Math.floor(Date.now() / 1000),
+        model: call.model,
+      };
+      try {
+        const generations = await startAll(context.cluster, call, signal, c.get("requestId"));
+        if (call.stream) return streamAnswer(c, context, dialect, head, call, generations, over);
+        return await wholeAnswer(c, dialect, head, call, generations);
+      } catch (error) {
+        // One answer cannot be given: the others are not needed any more.
+        over.abort();
+        throw error;
+      }
+    });
+  }
+}
+
+function startAll(
+  cluster: Cluster,
+  call: InferenceCall,
+  signal: AbortSignal,
+  requestId: string,
+): Promise<Generation[]> {
+  return Promise.all(
+    call.requests.map((request) => cluster.generate(call.model, request, signal, requestId)),
+  );
+}
+
+async function wholeAnswer<Call extends InferenceCall>(
+  c: Context<AppEnv>,
+  dialect: Dialect<never, Call>,
+  head: AnswerHead,
+  call: Call,
+  generations: readonly Generation[],
+): Promise<Response> {
+  const choices = generations.map(({ promptText }) => ({ promptText, events: [] as GenerationEvent[] }));
+  for await (const { index, event } of new ChoiceEvents(generations.map(({ events }) => events)))
+    choices[index]?.events.push(event);
+  return c.json(dialect.encode(head, call, choices));
+}
+
+function streamAnswer<Call extends InferenceCall>(
+  c: Context<AppEnv>,
+  { log, keepAliveMs }: RouteContext,
+  dialect: Dialect<never, Call>,
+  head: AnswerHead,
+  call: Call,
+  generations: readonly Generation[],
+  over: AbortController,
+): Response {
+  const end = Promise.withResolvers<StreamEnd>();
+  c.set("streamEnd", end.promise);
+  const events = new ChoiceEvents(generations.map(({ events }) => events));
+  const promptTexts = generations.map(({ promptText }) => promptText);
+  const body = eventStream(events, dialect.stream(head, call, promptTexts), {
+    keepAliveMs,
+    onEnd: (outcome, error) => {
+      // Whatever has not ended by itself ends now.
+      over.abort();
+      if (error !== undefined) logUnexpected(log, c.get("requestId"), error);
+      end.resolve({ outcome, code: error?.code });
+    },
+  });
+  return c.body(body, 200, {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    // nginx would otherwise hold the events back.
+    "x-accel-buffering": "no",
+  });
+}
