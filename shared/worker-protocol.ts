@@ -12,17 +12,6 @@ export const MAX_WORKER_LINE_BYTES = 8 * 1024 * 1024;
 /** A request to the worker may not be longer: over it the client gets 413 and nothing is written. Bytes. */
 export const MAX_REQUEST_LINE_BYTES = 32 * 1024 * 1024;
 
-/** Numeric codes on the wire; `data.code` carries the word, a code of shared/errors.ts. */
-export const RPC_ERROR = {
-  parse: -32700,
-  invalidRequest: -32600,
-  methodNotFound: -32601,
-  invalidParams: -32602,
-  internal: -32603,
-  /** The operation failed for a reason the worker can name in `data`. */
-  failed: -32000,
-} as const;
-
 const versionsSchema = z.object({
   python: z.string(),
   mlx: z.string(),
@@ -159,17 +148,6 @@ export const stepSchema = z.object({ step: z.number().int(), rows: z.array(stepR
 /** The engine can no longer be trusted (GPU error, failed allocation); the worker exits right after. */
 export const fatalSchema = z.object({ cause: z.string(), message: z.string() });
 
-/** Every notification a worker may send. */
-export const WORKER_NOTIFICATIONS = {
-  load_progress: loadProgressSchema,
-  step: stepSchema,
-  fatal: fatalSchema,
-} as const;
-
-/** Exit code of a worker that reported `fatal`. */
-export const FATAL_EXIT_CODE = 70;
-
-export type WorkerNotification = keyof typeof WORKER_NOTIFICATIONS;
 export type LoadProgress = z.infer<typeof loadProgressSchema>;
 export type RowEvent = z.infer<typeof rowEventSchema>;
 export type StepRow = z.infer<typeof stepRowSchema>;

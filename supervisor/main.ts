@@ -3,13 +3,26 @@ import { packageFiles } from "./host/package-files.ts";
 import { serve } from "./serve.ts";
 
 const { stdout, stderr, env } = process;
+const argv = process.argv.slice(2);
+
+// Whoever read the output left (`lmx logs | head`): a command has nothing more to do, a service goes on.
+stdout.on("error", () => {
+  if (argv[0] !== "serve") process.exit(0);
+});
+stderr.on("error", () => {});
 
 const code = await runCli(
-  process.argv.slice(2),
-  { stdout, stderr, env, isTTY: stderr.isTTY === true },
+  argv,
   {
-    version: packageFiles().version,
-    serve,
+    stdout,
+    stderr,
+    // Opened by the command that reads it.
+    get stdin() {
+      return process.stdin;
+    },
+    env,
+    isTTY: stderr.isTTY === true,
   },
+  { version: packageFiles().version, serve },
 );
 process.exit(code);

@@ -1,13 +1,19 @@
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import { EXIT_CODES } from "./cli/exit-codes.ts";
 import type { ConfigFlags } from "./config/config-sources.ts";
 import { LockHeldError } from "./host/lock-file.ts";
+import { LogFile, logFileIn } from "./host/log-file.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { type Supervisor, startSupervisor } from "./supervisor.ts";
+
+/** A disk that hangs must not keep the process from ending. */
+const FLUSH_TIMEOUT_MS = 2_000;
 
 /**
  * Runs the service until a signal ends it, and says on stdout where it listens and how to try it.
@@ -17,7 +23,24 @@ import { type Supervisor, startSupervisor } from "./supervisor.ts";
  */
 export async function serve(flags: ConfigFlags): Promise<number> {
   const loaded = loadConfig({ flags });
-  const log = createLog(loaded.config.log_level);
+  const { log, close } = createLog(loaded);
+  keepRunning(log);
+  try {
+    return await serveUntilStopped(loaded, log);
+  } finally {
+    await close();
+  }
+}
+
+/** What nobody waited for must not end the API: a promise that failed in the background, a terminal that was closed. */
+function keepRunning(log: Logger): void {
+  process.on("unhandledRejection", (error) =>
+    log.error({ err: error }, "a bug: nobody handled this; the service goes on"),
+  );
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}
+
+async function serveUntilStopped(loaded: LoadedConfig, log: Logger): Promise<number> {
   const signals = new StopSignals();
   let supervisor: Supervisor;
   try {
@@ -59,7 +82,7 @@ async function announceModels(supervisor: Supervisor, { config }: LoadedConfig):
 }
 
 function curlLine(url: string, model: string, { api_keys }: LoadedConfig["config"]): string {
-  const body = JSON.stringify({ model, messages: [{ role: "user", content: "ping" }] });
+  const body = JSON.stringify({ model, messages: [{ role: "user", content: "ping" }], temperature: 0 });
   const key = api_keys.length > 0 ? " -H 'authorization: Bearer YOUR_KEY'" : "";
   return `curl -s ${url}/v1/chat/completions -H 'content-type: application/json'${key} -d '${body}'`;
 }
@@ -80,10 +103,32 @@ function explain(error: unknown): number {
     : EXIT_CODES.unavailable.code;
 }
 
-/** JSON lines for machines, readable ones for a terminal; both on stderr. */
-function createLog(level: string): Logger {
-  if (!process.stderr.isTTY) return pino({ level }, pino.destination({ dest: 2, sync: true }));
-  return pino({ level }, pretty({ destination: 2, sync: true, ignore: "pid,hostname" }));
+interface Logging {
+  readonly log: Logger;
+  /** Resolves when what was logged is written, or given up. */
+  close(): Promise<void>;
+}
+
+/** JSON lines for machines, readable ones for a terminal, both on stderr; and JSON lines in a file for `lmx logs`. */
+function createLog({ config, paths }: LoadedConfig): Logging {
+  const level = config.log_level;
+  if (level === "silent") return { log: pino({ level }), close: async () => {} };
+  const path = logFileIn(join(paths.stateDirectory, "logs"));
+  const file = new LogFile(path, {
+    onProblem: (error) => log.warn({ path, error: error.message }, "the log file cannot be written"),
+  });
+  const stderr = process.stderr.isTTY
+    ? pretty({ destination: 2, sync: true })
+    : pino.destination({ dest: 2, sync: true });
+  const streams = pino.multistream([
+    { level, stream: stderr },
+    { level, stream: file },
+  ]);
+  // No pid and host name of our own: a line's pid is that of the worker it is about.
+  const log = pino({ level, base: null }, streams);
+  process.once("exit", () => file.flushSync());
+  const late = () => wait(FLUSH_TIMEOUT_MS, undefined, { ref: false });
+  return { log, close: () => Promise.race([file.close(), late()]) };
 }
 
 function say(text: string): void {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
@@ -17,6 +18,7 @@ import { type Listener, listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics/metrics.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
+import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
 import { workerCommand } from "./process/worker-command.ts";
 import { WorkerProcess } from "./process/worker-process.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
@@ -24,8 +26,6 @@ import { ensureRuntime } from "./runtime/ensure-runtime.ts";
 import type { Runtime } from "./runtime/runtime-marker.ts";
 import { serviceStatus } from "./service-status.ts";
 import { openRegistry } from "./store/compatibility-registry.ts";
-
-export const DEMO_MODEL_ID = "lmx-demo";
 
 export interface SupervisorOptions {
   readonly loaded: LoadedConfig;
@@ -62,9 +62,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
     const registry = await openRegistry({ path: paths.registryFile, now: Date.now, log });
     const catalogue = createCatalogue({
-      roots: [paths.modelsDirectory, ...config.model_roots],
+      roots: modelRoots({
+        modelsDirectory: paths.modelsDirectory,
+        config,
+        env: process.env,
+        home: homedir(),
+      }),
       embedded: [{ id: DEMO_MODEL_ID, path: files.demoModelDirectory }],
       aliases: config.aliases,
+      log,
     });
     await catalogue.refresh();
     const runtime = new RuntimeOnce(() =>

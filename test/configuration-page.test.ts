@@ -14,6 +14,7 @@ interface Property {
   readonly default?: unknown;
   readonly description?: string;
   readonly items?: Property;
+  readonly anyOf?: readonly Property[];
 }
 
 function propertiesOf(schema: z.ZodType): [string, Property][] {
@@ -21,7 +22,8 @@ function propertiesOf(schema: z.ZodType): [string, Property][] {
   return Object.entries(properties ?? {}) as [string, Property][];
 }
 
-function typeOf({ type, enum: values, items }: Property): string {
+function typeOf({ type, enum: values, items, anyOf }: Property): string {
+  if (anyOf !== undefined) return anyOf.map(typeOf).join(" or ");
   if (values !== undefined) return values.map((value) => `\`${String(value)}\``).join(", ");
   if (type === "array") return `list of ${items?.type ?? "values"}s`;
   return type === "object" ? "mapping" : (type ?? "");

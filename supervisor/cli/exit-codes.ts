@@ -1,7 +1,7 @@
 /** Exit codes of every command, the ones of sysexits.h; `lmx --help` prints this table. */
 export const EXIT_CODES = {
   ok: { code: 0, meaning: "done" },
-  failed: { code: 1, meaning: "the supervisor answered, and the answer is no" },
+  failed: { code: 1, meaning: "the supervisor says no, or a check of doctor failed" },
   usage: { code: 64, meaning: "the command line is wrong" },
   noModel: { code: 66, meaning: "no such model" },
   unavailable: { code: 69, meaning: "no supervisor answers, or something it needs is missing" },

@@ -18,7 +18,8 @@ ${list.join("\n")}
 
 First steps:
   lmx serve              in one terminal: the API with a small demo model
-  lmx ps                 in another: what is loaded
+  lmx run lmx-demo       in another: talk to it
+  lmx doctor             when something is missing
 
 Exit codes:
 ${codes.join("\n")}
@@ -35,7 +36,8 @@ ${command.help}
 `;
 }
 
-/** `load <model>`. */
+/** `run <model> [prompt...]`. */
 export function usageOf(command: Command): string {
-  return [command.name, ...command.arguments.map((name) => `<${name}>`)].join(" ");
+  const rest = command.rest === undefined ? [] : [`[${command.rest}...]`];
+  return [command.name, ...command.arguments.map((name) => `<${name}>`), ...rest].join(" ");
 }

@@ -3,6 +3,11 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "\ufffd");
 }
 
+/** The same for text of several lines: line ends and tabs stay. */
+export function printableLines(text: string): string {
+  return text.replaceAll(/(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "\ufffd");
+}
+
 /** `1.4 GiB`; `-` for an unknown size. */
 export function formatBytes(bytes: number | null): string {
   if (bytes === null) return "-";
@@ -19,13 +24,36 @@ export function formatDuration(durationMs: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** Rows as aligned columns, two spaces apart, without trailing spaces. */
-export function formatTable(rows: readonly (readonly string[])[]): string[] {
+/**
+ * Rows as aligned columns, two spaces apart, without trailing spaces; as many columns as the first row has.
+ * @param style how a padded cell is set off; the first row is the header
+ */
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  style: (padded: string, row: number, column: number) => string = (padded) => padded,
+): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
+  return rows.map((cells, row) => {
+    const last = cells.findLastIndex((cell) => cell !== "");
+    return cells
+      .slice(0, last + 1)
+      .map((cell, column) =>
+        style(column === last ? cell.trimEnd() : cell.padEnd(widths[column] ?? 0), row, column),
+      )
+      .join("  ");
+  });
+}
+
+/** The beginning of a line that fits into so many columns; colours cost none and are ended. */
+export function cutLine(line: string, columns: number): string {
+  let left = columns;
+  let isCut = false;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
+  const kept = line.replaceAll(/\u001b\[\d+m|./gsu, (piece) => {
+    if (piece.startsWith("\u001b")) return piece;
+    left -= 1;
+    isCut ||= left < 0;
+    return left < 0 ? "" : piece;
+  });
+  return isCut && columns > 1 ? `${cutLine(line, columns - 1)}\u2026` : kept;
 }

@@ -2,15 +2,33 @@ import { parseArgs } from "node:util";
 import { ConfigError } from "../config/config-problem.ts";
 import { nearestNames } from "../models/nearest-names.ts";
 import { CliError, type CliIo, type CliServices, type Command, type CommandInput } from "./command.ts";
+import { completionCommand } from "./completion.ts";
+import { configShowCommand } from "./config-show.ts";
+import { doctorCommand } from "./doctor.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { commandHelp, generalHelp, usageOf } from "./help.ts";
 import { loadCommand } from "./load.ts";
+import { logsCommand } from "./logs.ts";
+import { modelsCommand } from "./models.ts";
 import { printable } from "./printable.ts";
 import { psCommand } from "./ps.ts";
+import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
 import { unloadCommand } from "./unload.ts";
 
-const COMMANDS: readonly Command[] = [serveCommand, psCommand, loadCommand, unloadCommand];
+/** In the order of `lmx --help`. */
+export const COMMANDS: readonly Command[] = [
+  serveCommand,
+  runCommand,
+  modelsCommand,
+  psCommand,
+  loadCommand,
+  unloadCommand,
+  doctorCommand,
+  logsCommand,
+  configShowCommand,
+  completionCommand(() => COMMANDS),
+];
 
 /**
  * Runs one command line, `argv` without node and script, and resolves with the exit code.
@@ -25,14 +43,14 @@ export async function runCli(argv: readonly string[], io: CliIo, services: CliSe
 }
 
 async function dispatch(argv: readonly string[], io: CliIo, services: CliServices): Promise<number> {
-  const [name = "--help", ...rest] = argv;
+  const [name = "--help"] = argv;
   if (name === "--version" || name === "-V") return print(io, `lmx ${services.version}\n`);
   if (name === "--help" || name === "-h" || name === "help") {
-    const [topic] = rest;
-    return print(io, topic === undefined ? generalHelp(COMMANDS) : commandHelp(findCommand(topic)));
+    const topic = argv.slice(1);
+    return print(io, topic.length === 0 ? generalHelp(COMMANDS) : commandHelp(findCommand(topic)));
   }
-  const command = findCommand(name);
-  const { values, positionals } = parse(command, rest);
+  const command = findCommand(argv);
+  const { values, positionals } = parse(command, argv.slice(wordsOf(command).length));
   if (values.help === true) return print(io, commandHelp(command));
   checkArguments(command, positionals);
   return await command.run({ values, positionals, io, services });
@@ -43,14 +61,20 @@ function print(io: CliIo, text: string): number {
   return EXIT_CODES.ok.code;
 }
 
-function findCommand(name: string): Command {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command !== undefined) return command;
-  const [nearest] = nearestNames(
-    name,
-    COMMANDS.map((candidate) => candidate.name),
-    1,
+function wordsOf({ name }: Command): string[] {
+  return name.split(" ");
+}
+
+/** The command the line begins with. */
+function findCommand(argv: readonly string[]): Command {
+  const command = COMMANDS.find((candidate) =>
+    wordsOf(candidate).every((word, index) => argv[index] === word),
   );
+  if (command !== undefined) return command;
+  const [name = ""] = argv;
+  const beginning = COMMANDS.find((candidate) => wordsOf(candidate)[0] === name)?.name;
+  const names = COMMANDS.map((candidate) => candidate.name);
+  const [nearest] = beginning === undefined ? nearestNames(name, names, 1) : [beginning];
   const hint = nearest === undefined ? "" : ` Did you mean "lmx ${nearest}"?`;
   throw usageError(`There is no command "${printable(name)}".${hint} "lmx --help" lists them.`);
 }
@@ -67,9 +91,15 @@ function parse(command: Command, args: readonly string[]): Pick<CommandInput, "v
     return { values: onlySingle(values), positionals };
   } catch (thrown) {
     throw usageError(
-      `${optionProblem(thrown, args, Object.keys(options))} "lmx ${command.name} --help" explains them.`,
+      `${optionProblem(thrown, args, spellingsOf(options))} "lmx ${command.name} --help" explains them.`,
     );
   }
+}
+
+function spellingsOf(options: Readonly<Record<string, { readonly short?: string }>>): string[] {
+  return Object.entries(options).flatMap(([name, { short }]) =>
+    short === undefined ? [name] : [name, short],
+  );
 }
 
 /** No option is repeatable, so no value is a list. */
@@ -90,8 +120,13 @@ function optionProblem(thrown: unknown, args: readonly string[], known: readonly
 }
 
 function checkArguments(command: Command, positionals: readonly string[]): void {
-  if (positionals.length === command.arguments.length && !positionals.includes("")) return;
-  throw usageError(`Expected "lmx ${usageOf(command)}", got ${positionals.length} arguments.`);
+  const required = command.arguments.length;
+  const isEnough =
+    command.rest === undefined ? positionals.length === required : positionals.length >= required;
+  if (isEnough && !positionals.slice(0, required).includes("")) return;
+  throw usageError(
+    `Expected "lmx ${usageOf(command)}", got ${positionals.length} argument${positionals.length === 1 ? "" : "s"}.`,
+  );
 }
 
 function usageError(message: string): CliError {

@@ -1,7 +1,8 @@
 import { unloadResultSchema } from "../../shared/admin.ts";
-import { CONNECTION_HELP, CONNECTION_OPTIONS, connect } from "./admin-client.ts";
+import { connect } from "./admin-client.ts";
 import type { Command } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
 import { printable } from "./printable.ts";
 
 export const unloadCommand: Command = {

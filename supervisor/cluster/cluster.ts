@@ -17,6 +17,8 @@ export interface Generation {
 export interface Cluster {
   /** A snapshot for display; never read it to decide whether to act. */
   models(): ModelDetail[];
+  /** The same for a listing: with what was put on disk up to a moment ago, unless the disk takes long to tell. */
+  listModels(): Promise<ModelDetail[]>;
   /** @throws LmxError model_not_found, naming near matches. */
   model(idOrAlias: string): ModelDetail;
   /** What the operator configured for a model; looks on disk for a name it does not know. @throws LmxError model_not_found */

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
@@ -6,6 +7,12 @@ import type { Catalogue } from "../models/catalogue.ts";
 import type { Cluster, Generation } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
 import { type HostPorts, ModelHost } from "./model-host.ts";
+
+/** A listing may be this much behind the disk. Milliseconds. */
+const LISTING_AGE_MS = 2_000;
+
+/** A disk that is slow, or gone, holds a listing up no longer. Milliseconds. */
+const LISTING_WAIT_MS = 1_000;
 
 export interface ModelClusterOptions {
   readonly catalogue: Catalogue;
@@ -35,7 +42,15 @@ export class ModelCluster implements Cluster {
   }
 
   models(): ModelDetail[] {
-    return [...this.#hosts.values()].map((host) => host.detail());
+    return [...this.#hosts.values()].map((host) => host.detail()).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async listModels(): Promise<ModelDetail[]> {
+    const tooLong = new AbortController();
+    const isLate = wait(LISTING_WAIT_MS, undefined, { signal: tooLong.signal }).catch(() => {});
+    await Promise.race([this.#freshen(), isLate]);
+    tooLong.abort();
+    return this.models();
   }
 
   model(idOrAlias: string): ModelDetail {
@@ -109,6 +124,11 @@ export class ModelCluster implements Cluster {
   /** Kills every worker; for a stop that cannot wait. */
   async abandon(): Promise<void> {
     await Promise.all([...this.#hosts.values()].map((host) => host.abandon()));
+  }
+
+  async #freshen(): Promise<void> {
+    await this.#options.catalogue.freshen(LISTING_AGE_MS);
+    this.#syncHosts();
   }
 
   #find(idOrAlias: string): ModelHost | null {

@@ -1,9 +1,10 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { type ExaminedModel, examineModel } from "./examine-model.ts";
 import { type FoundDirectory, findModelDirectories } from "./find-model-directories.ts";
-import { readModelConfig } from "./model-config.ts";
-import { type ModelFile, modelDigest } from "./model-digest.ts";
+import { InsideRoots } from "./inside-roots.ts";
+import type { ModelRoot } from "./model-roots.ts";
 import { nearestNames } from "./nearest-names.ts";
+import { type ScanLog, ScanReporter } from "./scan-reporter.ts";
 
 /** Models examined at once: enough to keep the disk busy, few enough to keep other file access quick. */
 const EXAMINED_AT_ONCE = 8;
@@ -24,12 +25,16 @@ export interface CatalogueEntry {
 }
 
 export interface CatalogueOptions {
-  /** Directories to search, the first with an id wins. */
-  readonly roots: readonly string[];
+  /** Where to search, the first with an id wins. A plain path is a root of model folders. */
+  readonly roots: readonly (string | ModelRoot)[];
   /** Models at fixed places, such as the embedded one; they win over the roots. */
-  readonly embedded?: readonly FoundDirectory[];
+  readonly embedded?: readonly { readonly id: string; readonly path: string }[];
   /** Other name to model id. A model's own id wins over an alias of the same name. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** Told once of every directory that is left out, and why. */
+  readonly log?: ScanLog;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
 }
 
 /** Which models exist. Names that clients send are only ever looked up here, never made into paths. */
@@ -42,75 +47,79 @@ export interface Catalogue {
   nearest(name: string): string[];
   /** Looks at the disk again. Never rejects; a caller who comes during a scan gets the one after it. */
   refresh(): Promise<void>;
+  /** Looks again unless a scan ended within the last `maxAgeMs`; a scan that runs is joined. For listings. */
+  freshen(maxAgeMs: number): Promise<void>;
 }
 
 /** An empty catalogue until its first refresh. */
-export function createCatalogue({ roots, embedded = [], aliases = {} }: CatalogueOptions): Catalogue {
-  const targets = new Map(Object.entries(aliases));
-  let known = new Map<string, Examined>();
-  let running: Promise<void> = Promise.resolve();
+export function createCatalogue(options: CatalogueOptions): Catalogue {
+  const { embedded = [], now = () => performance.now() } = options;
+  const roots = options.roots.map((root) =>
+    typeof root === "string" ? { kind: "folders" as const, path: root } : root,
+  );
+  const targets = new Map(
+    Object.entries(options.aliases ?? {}).map(([alias, id]) => [nameOf(alias), nameOf(id)]),
+  );
+  const reporter = new ScanReporter(options.log);
+  let known = new Map<string, ExaminedModel>();
+  let scannedAt = Number.NEGATIVE_INFINITY;
+  let running: Promise<void> | null = null;
   let queued: Promise<void> | null = null;
 
   const scan = async (): Promise<void> => {
-    queued = null;
-    const found = [...embedded, ...(await findModelDirectories(roots))];
-    const unique = [...new Map(found.toReversed().map((directory) => [directory.id, directory])).values()];
-    const examined = await mapInTurn(unique, (directory) => examine(directory, known.get(directory.id)));
-    const present = examined.filter((model) => model !== null);
-    known = new Map(present.map((model) => [model.entry.id, model]));
+    const inside = await InsideRoots.of([...roots, ...embedded].map(({ path }) => path));
+    const fixed = await Promise.all(
+      embedded.map(async ({ id, path }) => ({ id, path, entries: await inside.list(path) })),
+    );
+    const found = [...fixed, ...(await findModelDirectories(roots, inside))];
+    const chosen = firstOfEachId(found);
+    const examined = await mapInTurn([...chosen.values()], (directory) =>
+      examineModel(directory, inside, known.get(directory.id)),
+    );
+    known = new Map(examined.filter((model) => model !== null).map((model) => [model.entry.id, model]));
+    scannedAt = now();
+    reporter.report(found, chosen, inside.refused);
   };
 
-  const resolve = (idOrAlias: string): CatalogueEntry | undefined => {
-    const name = idOrAlias.normalize("NFC");
-    return (known.get(name) ?? known.get(targets.get(name) ?? ""))?.entry;
+  const start = (): Promise<void> => {
+    queued = null;
+    running = scan().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+
+  const refresh = (): Promise<void> => {
+    queued ??= (running ?? Promise.resolve()).then(start);
+    return queued;
   };
 
   return {
-    resolve,
+    resolve: (idOrAlias) => {
+      const name = nameOf(idOrAlias);
+      return (known.get(name) ?? known.get(targets.get(name) ?? ""))?.entry;
+    },
     list: () => [...known.values()].map(({ entry }) => entry).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     nearest: (name) => nearestNames(name, [...known.keys(), ...targets.keys()]),
-    refresh: () => {
-      queued ??= running.then(() => {
-        running = scan();
-        return running;
-      });
-      return queued;
+    refresh,
+    freshen: async (maxAgeMs) => {
+      if (now() - scannedAt <= maxAgeMs) return;
+      await (running ?? refresh());
     },
   };
 }
 
-interface Examined {
-  readonly entry: CatalogueEntry;
-  /** Names, sizes and mtimes the entry was made from. */
-  readonly signature: string;
+/** File systems and keyboards differ in how they spell an accent; names do not. */
+function nameOf(text: string): string {
+  return text.normalize("NFC");
 }
 
-/** Null: the directory is gone. */
-async function examine({ id, path }: FoundDirectory, before: Examined | undefined): Promise<Examined | null> {
-  const files = await listFiles(path);
-  if (files === null) return null;
-  const signature = JSON.stringify([path, files]);
-  if (before?.signature === signature && before.entry.digest !== null) return before;
-  const configBytes = files.find(({ name }) => name === "config.json")?.sizeBytes ?? 0;
-  const [config, digest] = await Promise.all([
-    readModelConfig(join(path, "config.json"), configBytes),
-    modelDigest(path, files).catch(() => null),
-  ]);
-  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { signature, entry: { id, path, sizeBytes, ...config, digest } };
-}
-
-async function listFiles(directory: string): Promise<ModelFile[] | null> {
-  const names = await readdir(directory).catch(() => null);
-  if (names === null) return null;
-  const files = await Promise.all(
-    names.toSorted().map(async (name): Promise<ModelFile[]> => {
-      // Weights may be links (the Hugging Face cache), so stat, not lstat; a dangling one is not there.
-      const facts = await stat(join(directory, name)).catch(() => null);
-      return facts?.isFile() ? [{ name, sizeBytes: facts.size, modifiedMs: facts.mtimeMs }] : [];
-    }),
-  );
-  return files.flat();
+function firstOfEachId(found: readonly FoundDirectory[]): Map<string, FoundDirectory> {
+  const chosen = new Map<string, FoundDirectory>();
+  for (const directory of found) {
+    if (!chosen.has(directory.id)) chosen.set(directory.id, directory);
+  }
+  return chosen;
 }
 
 async function mapInTurn<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {

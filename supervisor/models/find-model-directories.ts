@@ -1,60 +1,51 @@
-import { readdir, realpath } from "node:fs/promises";
-import { join, sep } from "node:path";
+import type { Dirent } from "node:fs";
+import { join } from "node:path";
+import { findInHuggingFaceCache } from "./find-in-huggingface-cache.ts";
+import type { InsideRoots } from "./inside-roots.ts";
+import { looksLikeModel } from "./looks-like-model.ts";
+import type { ModelRoot } from "./model-roots.ts";
 
 /** A directory that looks like a model, and the id its place gives it. */
 export interface FoundDirectory {
   readonly id: string;
   readonly path: string;
+  /** What is in it. */
+  readonly entries: readonly Dirent[];
 }
 
-/**
- * Model directories under the roots, `<root>/<name>` and `<root>/<org>/<name>`; the first root with an id wins.
- * A link is followed only when it stays inside one of the roots: being a root is what makes a place readable.
- */
-export async function findModelDirectories(roots: readonly string[]): Promise<FoundDirectory[]> {
-  const realRoots = (await Promise.all(roots.map(realOrNull))).filter((root) => root !== null);
-  const found = await Promise.all(roots.map((root) => searchRoot(root, realRoots)));
-  const byId = new Map<string, FoundDirectory>();
-  for (const directory of found.flat()) {
-    if (!byId.has(directory.id)) byId.set(directory.id, directory);
-  }
-  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-async function searchRoot(root: string, realRoots: readonly string[]): Promise<FoundDirectory[]> {
+/** The model directories of every root, root by root, by id; an id may come more than once. */
+export async function findModelDirectories(
+  roots: readonly ModelRoot[],
+  inside: InsideRoots,
+): Promise<FoundDirectory[]> {
   const found = await Promise.all(
-    (await childDirectories(root, realRoots)).map(async (name): Promise<FoundDirectory[]> => {
+    roots.map(async ({ kind, path }) => {
+      const inRoot = await (kind === "folders" ? findInFolders : findInHuggingFaceCache)(path, inside);
+      return inRoot.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    }),
+  );
+  return found.flat().filter((directory) => isUsableId(directory, inside));
+}
+
+/** `<root>/<name>` and `<root>/<org>/<name>`. */
+async function findInFolders(root: string, inside: InsideRoots): Promise<FoundDirectory[]> {
+  const names = await inside.directories(root, await inside.list(root));
+  const found = await Promise.all(
+    names.map(async (name): Promise<FoundDirectory[]> => {
       const path = join(root, name);
-      if (await looksLikeModel(path)) return [{ id: idOf(name), path }];
-      const children = (await childDirectories(path, realRoots)).map((child) => ({
-        id: idOf(name, child),
-        path: join(path, child),
-      }));
-      const verdicts = await Promise.all(children.map((child) => looksLikeModel(child.path)));
-      return children.filter((_, index) => verdicts[index]);
+      const entries = await inside.list(path);
+      if (looksLikeModel(entries)) return [{ id: idOf(name), path, entries }];
+      const children = await Promise.all(
+        (await inside.directories(path, entries)).map(async (child) => ({
+          id: idOf(name, child),
+          path: join(path, child),
+          entries: await inside.list(join(path, child)),
+        })),
+      );
+      return children.filter((child) => looksLikeModel(child.entries));
     }),
   );
   return found.flat();
-}
-
-async function childDirectories(directory: string, realRoots: readonly string[]): Promise<string[]> {
-  // A root that does not exist, or may not be read, has no models.
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  const usable = await Promise.all(
-    entries.map(async (entry) => {
-      if (entry.name.startsWith(".")) return false;
-      if (!entry.isSymbolicLink()) return entry.isDirectory();
-      const target = await realOrNull(join(directory, entry.name));
-      return target !== null && realRoots.some((root) => target.startsWith(root + sep));
-    }),
-  );
-  return entries.filter((_, index) => usable[index]).map((entry) => entry.name);
-}
-
-/** Weights without a config count too: an incomplete model is shown and refused, not hidden. */
-async function looksLikeModel(directory: string): Promise<boolean> {
-  const names = await readdir(directory).catch(() => []);
-  return names.some((name) => name === "config.json" || name.endsWith(".safetensors"));
 }
 
 /** File systems differ in how they spell an accent; ids do not. */
@@ -62,6 +53,9 @@ function idOf(...names: readonly string[]): string {
   return names.join("/").normalize("NFC");
 }
 
-async function realOrNull(path: string): Promise<string | null> {
-  return await realpath(path).catch(() => null);
+/** Ids go into headers, logs and terminals: no control characters, nothing that turns the direction of text. */
+function isUsableId({ id, path }: FoundDirectory, inside: InsideRoots): boolean {
+  if (!/[\p{Cc}\p{Bidi_Control}\p{Cs}\ufffd\u2028\u2029]/u.test(id)) return true;
+  inside.refuse(path, "its name has control characters; rename the directory");
+  return false;
 }

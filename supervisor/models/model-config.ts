@@ -28,10 +28,13 @@ export interface ModelConfig {
   readonly contextLength: number | null;
 }
 
-/** Reads a model's config.json; a missing or broken one leaves the facts unknown, it is the load that refuses it. */
-export async function readModelConfig(path: string, sizeBytes: number): Promise<ModelConfig> {
+/**
+ * Reads a model's config.json; a missing or broken one leaves the facts unknown, it is the load that refuses it.
+ * @param sizeBytes null when there is no such file, and nothing else of that name is to be opened
+ */
+export async function readModelConfig(path: string, sizeBytes: number | null): Promise<ModelConfig> {
   const unknown: ModelConfig = { modelType: null, contextLength: null };
-  if (sizeBytes > MAX_CONFIG_BYTES) return unknown;
+  if (sizeBytes === null || sizeBytes > MAX_CONFIG_BYTES) return unknown;
   try {
     const config = modelConfigSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
     if (!config.success) return unknown;

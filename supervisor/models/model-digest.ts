@@ -14,11 +14,14 @@ export interface ModelFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** Hash of its content, where its place in a Hugging Face cache gives it. */
+  readonly blob: string | null;
 }
 
 /**
  * Hex SHA-256 that changes when the model does: configuration, tokenizer and template bytes and, of every weight file,
  * name, size, mtime and safetensors header. Weights themselves are not read: a 400 GB model takes milliseconds.
+ * Where a file's content is known by its hash, that stands for mtime and bytes: a download made anew is the same model.
  * @throws the file system's error when a file vanishes meanwhile
  */
 export async function modelDigest(directory: string, files: readonly ModelFile[]): Promise<string> {
@@ -28,8 +31,11 @@ export async function modelDigest(directory: string, files: readonly ModelFile[]
     if (kind === "other") continue;
     const isWhole = kind === "text" && file.sizeBytes <= WHOLE_FILE_BYTES;
     // The mtime of a small file says nothing its bytes do not: a fresh clone of the same text is the same model.
-    hash.update(JSON.stringify([file.name, file.sizeBytes, isWhole ? null : Math.floor(file.modifiedMs)]));
-    hash.update(await identifyingBytes(join(directory, file.name), file, kind));
+    const state = isWhole ? null : (file.blob ?? Math.floor(file.modifiedMs));
+    hash.update(JSON.stringify([file.name, file.sizeBytes, state]));
+    if (isWhole || file.blob === null) {
+      hash.update(await identifyingBytes(join(directory, file.name), file, kind));
+    }
   }
   return hash.digest("hex");
 }

@@ -19,7 +19,7 @@ export async function lmx(
     {
       stdout: { write: (text) => out.push(text) },
       stderr: { write: (text) => err.push(text) },
-      env: { OPTA_LMX_HOME: home, ...env },
+      env: { OPTA_LMX_HOME: home, HOME: home, ...env },
       isTTY: false,
       now: () => Date.parse(SINCE) + 90_000,
       delay: () => Promise.resolve(),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EXIT_CODES } from "../../supervisor/cli/exit-codes.ts";
+import { COMMANDS } from "../../supervisor/cli/run-cli.ts";
 import { lmx } from "./lmx.ts";
 
 describe("help", () => {
@@ -8,7 +9,7 @@ describe("help", () => {
     async (...args) => {
       const { code, out } = await lmx(args);
       expect(code).toBe(0);
-      for (const name of ["serve", "ps", "load <model>", "unload <model>"])
+      for (const name of ["serve", "ps", "load <model>", "run <model> [prompt...]", "config show"])
         expect(out).toContain(`  ${name}`);
       for (const { code: exitCode, meaning } of Object.values(EXIT_CODES)) {
         expect(out).toMatch(
@@ -18,14 +19,19 @@ describe("help", () => {
     },
   );
 
-  it.each(["serve", "ps", "load", "unload"])(
+  it.each(COMMANDS.map(({ name }) => name))(
     "lmx %s --help teaches with an example, and lmx help says the same",
     async (name) => {
-      const { code, out } = await lmx([name, "--help"]);
+      const words = name.split(" ");
+      const { code, out } = await lmx([...words, "--help"]);
       expect(code).toBe(0);
       expect(out).toContain(`Usage: lmx ${name}`);
       expect(out).toMatch(new RegExp(`Examples?:\\n  lmx ${name}`));
-      expect((await lmx(["help", name])).out).toBe(out);
+      expect((await lmx(["help", ...words])).out).toBe(out);
+      const options = COMMANDS.find((command) => command.name === name)?.options ?? {};
+      for (const [option, { short }] of Object.entries(options)) {
+        expect(out).toMatch(new RegExp(`^  ${short ? `-${short}, ` : ""}--${option}\\b`, "m"));
+      }
       expect(out.split("\n").every((line) => line.length <= 120)).toBe(true);
     },
   );
@@ -44,6 +50,9 @@ describe("a wrong command line", () => {
     [["load"], 'Expected "lmx load <model>", got 0 arguments.'],
     [["load", "a", "b"], 'Expected "lmx load <model>", got 2 arguments.'],
     [["load", ""], 'Expected "lmx load <model>"'],
+    [["run"], 'Expected "lmx run <model> [prompt...]", got 0 arguments.'],
+    [["config"], 'There is no command "config". Did you mean "lmx config show"?'],
+    [["config", "shwo"], 'Did you mean "lmx config show"?'],
     [["serve", "--port"], "argument missing"],
     [["ps", "--url", "localhost:1234"], "Expected an address such as http://127.0.0.1:1234"],
     [["help", "lod"], 'Did you mean "lmx load"?'],

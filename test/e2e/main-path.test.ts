@@ -1,3 +1,5 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunningSupervisor } from "../support/running-supervisor.ts";
@@ -192,6 +194,18 @@ describe("bad input", () => {
     const sameState = RunningSupervisor.spawn({ home: lmx.home });
     expect(await sameState.exited).toEqual({ code: 75, signal: null });
     expect(sameState.output).toContain(String(lmx.pid));
+  });
+});
+
+describe("a model put on disk while the service runs", () => {
+  it("is in the next listing and can be loaded", async () => {
+    cpSync(tinyModels().endless, join(lmx.home, "models/tiny/added"), { recursive: true });
+    let ids: string[] = [];
+    while (!ids.includes("tiny/added")) {
+      const list = (await (await lmx.fetch("/v1/models")).json()) as { data: { id: string }[] };
+      ids = list.data.map(({ id }) => id);
+    }
+    expect((await lmx.post("/admin/models/load", { model_id: "tiny/added" })).status).toBe(200);
   });
 });
 

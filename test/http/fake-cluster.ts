@@ -105,6 +105,10 @@ export class FakeCluster implements Cluster {
     return [...this.details.values()];
   }
 
+  listModels() {
+    return Promise.resolve(this.models());
+  }
+
   model(id: string): ModelDetail {
     const detail = this.details.get(id);
     if (detail === undefined)

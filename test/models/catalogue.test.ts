@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -63,6 +63,17 @@ describe("what the catalogue finds", () => {
     const root = await temporaryDirectory();
     await rm(join(await writeModel(root, "org/a"), "config.json"));
     expect(ids(await scanned([root]))).toEqual(["org/a"]);
+  });
+
+  it("no folder of another program's weights, with a config or without", async () => {
+    const root = await temporaryDirectory();
+    for (const name of ["org/gguf", "org/bare", "org/both"]) {
+      const path = await writeModel(root, name);
+      await writeFile(join(path, "model-Q4_K_M.gguf"), "GGUF");
+      if (name !== "org/both") await rm(join(path, "model.safetensors"));
+      if (name === "org/bare") await rm(join(path, "config.json"));
+    }
+    expect(ids(await scanned([root]))).toEqual(["org/both"]);
   });
 
   it("the first of two models with one id; the embedded one before any other", async () => {
@@ -140,26 +151,6 @@ describe("names", () => {
   });
 });
 
-describe("links", () => {
-  it("are followed inside the roots and not outside them", async () => {
-    const [root, other, outside] = [
-      await temporaryDirectory(),
-      await temporaryDirectory(),
-      await temporaryDirectory(),
-    ];
-    await writeModel(root, "org/a");
-    await writeModel(other, "org/b");
-    await writeModel(outside, "secret");
-    await symlink(join(root, "org/a"), join(root, "inside"));
-    await symlink(join(other, "org"), join(root, "across"));
-    await symlink(join(outside, "secret"), join(root, "org/leaving"));
-    await symlink(outside, join(root, "out"));
-    await symlink(join(root, "nowhere"), join(root, "dangling"));
-    await symlink(root, join(root, "loop"));
-    expect(ids(await scanned([root, other]))).toEqual(["across/b", "inside", "org/a", "org/b"]);
-  });
-});
-
 describe("refresh", () => {
   it("sees new, changed and removed models and keeps the others as they were", async () => {
     const root = await temporaryDirectory();
@@ -190,6 +181,20 @@ describe("refresh", () => {
     expect(catalogue.refresh()).toBe(second);
     await second;
     expect(ids(catalogue)).toContain("org/late");
+  });
+
+  it("for a listing looks again only after a while, and everybody shares the look", async () => {
+    const root = await temporaryDirectory();
+    let time = 0;
+    const catalogue = createCatalogue({ roots: [root], now: () => time });
+    await Promise.all([catalogue.freshen(2_000), catalogue.freshen(2_000)]);
+    await writeModel(root, "org/a");
+    time = 2_000;
+    await catalogue.freshen(2_000);
+    expect(ids(catalogue)).toEqual([]);
+    time = 2_001;
+    await Promise.all([catalogue.freshen(2_000), catalogue.freshen(2_000)]);
+    expect(ids(catalogue)).toEqual(["org/a"]);
   });
 
   it("writes nothing", async () => {

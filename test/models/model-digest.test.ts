@@ -7,12 +7,12 @@ import { safetensors, writeModel } from "./model-directory.ts";
 
 const LONG_AGO = new Date("2020-01-01T00:00:00Z");
 
-async function digestOf(directory: string): Promise<string> {
+async function digestOf(directory: string, blobs: Record<string, string> = {}): Promise<string> {
   const names = await readdir(directory);
   const files = await Promise.all(
     names.map(async (name) => {
       const { size, mtimeMs } = await stat(join(directory, name));
-      return { name, sizeBytes: size, modifiedMs: mtimeMs };
+      return { name, sizeBytes: size, modifiedMs: mtimeMs, blob: blobs[name] ?? null };
     }),
   );
   return await modelDigest(directory, files);
@@ -69,6 +69,19 @@ describe("the digest of a model", () => {
     expect(
       await changedBy((directory) => utimes(join(directory, "config.json"), new Date(), new Date())),
     ).toBe(false);
+  });
+
+  it("goes by the hash of a file where there is one, not by its time or bytes", async () => {
+    const directory = await writeModel(await temporaryDirectory(), "org/a");
+    const shard = join(directory, "model.safetensors");
+    const blobs = { "model.safetensors": "a".repeat(64) };
+    const before = await digestOf(directory, blobs);
+    await utimes(shard, LONG_AGO, LONG_AGO);
+    expect(await digestOf(directory, blobs)).toBe(before);
+    expect(await digestOf(directory, { "model.safetensors": "b".repeat(64) })).not.toBe(before);
+    expect(await digestOf(directory)).not.toBe(before);
+    await writeFile(shard, "cut");
+    expect(await digestOf(directory, blobs)).not.toBe(before);
   });
 
   it("changes at either end of a large tokenizer, and with its time", async () => {

@@ -52,7 +52,9 @@ export class RunningSupervisor {
   /** Starts `lmx serve` on a free port without waiting for anything. */
   static spawn(options: StartOptions = {}): RunningSupervisor {
     const home = options.home ?? stateDirectory(options);
-    const env = { ...process.env, OPTA_LMX_HOME: home, ...options.env };
+    // Not the models of whoever runs the tests.
+    const elsewhere = { HOME: home, HF_HUB_CACHE: join(home, "no-cache") };
+    const env = { ...process.env, ...elsewhere, OPTA_LMX_HOME: home, ...options.env };
     const child = spawn(process.execPath, [LMX, "serve", "--port", "0", ...(options.args ?? [])], {
       env,
       stdio: ["ignore", "pipe", "pipe"],

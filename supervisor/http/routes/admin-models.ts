@@ -42,7 +42,9 @@ const unloadRoute = createRoute({
 
 /** `GET /admin/models`, `POST /admin/models/load`, `POST /admin/models/unload`. A load goes on when its client leaves. */
 export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void {
-  app.openapi(listRoute, (c) => c.json({ object: "list" as const, data: cluster.models() }, 200));
+  app.openapi(listRoute, async (c) =>
+    c.json({ object: "list" as const, data: await cluster.listModels() }, 200),
+  );
 
   app.openAPIRegistry.registerPath(loadRoute);
   app.post("/admin/models/load", jsonBody(loadRequestSchema), async (c) => {

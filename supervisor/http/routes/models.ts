@@ -29,11 +29,13 @@ const oneRoute = createRoute({
 
 /** `GET /v1/models` and `GET /v1/models/{id}`, also without `/v1`. */
 export function addModelsRoutes(app: App, { cluster, service }: RouteContext): void {
-  const describe = (model: ModelDetail) => describeModel(model, Date.parse(service.status().started_at));
+  // Asked once: a status counts all models.
+  const startedAt = Date.parse(service.status().started_at);
+  const describe = (model: ModelDetail) => describeModel(model, startedAt);
   app.openAPIRegistry.registerPath(listRoute);
   app.openAPIRegistry.registerPath(oneRoute);
   for (const path of ["/v1/models", "/models"]) {
-    app.get(path, (c) => c.json({ object: "list", data: cluster.models().map(describe) }));
+    app.get(path, async (c) => c.json({ object: "list", data: (await cluster.listModels()).map(describe) }));
     // Registered by hand: the document's {id} would become a route that ends at the first slash.
     app.get(`${path}/:id{.+}`, (c) => c.json(describe(cluster.model(c.req.param("id")))));
   }

@@ -1,0 +1,56 @@
+import { findPython } from "../../runtime/find-python.ts";
+import { locateRuntime, runtimePlace } from "../../runtime/locate-runtime.ts";
+import { RuntimeBuildError } from "../../runtime/runtime-build-error.ts";
+import type { Runtime } from "../../runtime/runtime-marker.ts";
+import { advisoriesFor } from "./advisories.ts";
+import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
+
+export interface PythonPlaces {
+  readonly runtimesDirectory: string;
+  readonly requirementsLock: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** The interpreter, the runtime made with it, and what is known against what is in it. Nothing is imported. */
+export async function checkPython({
+  runtimesDirectory,
+  requirementsLock,
+  env,
+}: PythonPlaces): Promise<DoctorCheck[]> {
+  const place = await runtimePlace(runtimesDirectory, requirementsLock, env);
+  const runtime = await locateRuntime(place, env);
+  return [await checkInterpreter(env, runtime !== null), ...checkRuntime(runtime, place.directory)];
+}
+
+async function checkInterpreter(env: NodeJS.ProcessEnv, hasRuntime: boolean): Promise<DoctorCheck> {
+  try {
+    const { executable, version } = await findPython(env);
+    return pass("python", `${version} (${executable})`);
+  } catch (error) {
+    if (!(error instanceof RuntimeBuildError)) throw error;
+    // A runtime that stands needs no other interpreter until it is built anew.
+    return (hasRuntime ? warn : fail)("python", error.message, error.nextStep);
+  }
+}
+
+/** @param directory where the runtime is, or would be */
+export function checkRuntime(runtime: Runtime | null, directory: string): DoctorCheck[] {
+  if (runtime === null) {
+    const next = `"lmx serve" builds it at its first start; that takes a minute and the network.`;
+    return [warn("runtime", `not built yet in ${directory}`, next)];
+  }
+  const { mlx, mlx_lm } = runtime.versions;
+  const advisories = advisoriesFor({ mlx, "mlx-lm": mlx_lm });
+  return [
+    pass("runtime", directory),
+    pass("mlx", mlx),
+    pass("mlx-lm", mlx_lm),
+    ...(advisories.length === 0
+      ? [pass("advisories", `nothing is known against mlx ${mlx} and mlx-lm ${mlx_lm}`)]
+      : advisories.map((advisory) => {
+          const detail = `${advisory.package} ${advisory.versions}: ${advisory.what}`;
+          const next = `Use another version of ${advisory.package}; ${advisory.source}`;
+          return (advisory.severity === "fail" ? fail : warn)("advisories", detail, next);
+        })),
+  ];
+}

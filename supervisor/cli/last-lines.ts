@@ -1,0 +1,47 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { isMissing, logFilesOf } from "../host/log-file.ts";
+
+export interface LastLines {
+  /** Oldest first. */
+  readonly lines: readonly string[];
+  /** Bytes of the newest file that were read; null when there is no such file. */
+  readonly end: number | null;
+}
+
+/** The last lines that match, from the newest file and as many older ones as it takes. */
+export async function lastLines(
+  path: string,
+  limit: number,
+  isWanted: (line: string) => boolean,
+): Promise<LastLines> {
+  let lines: string[] = [];
+  let end: number | null = null;
+  for (const file of logFilesOf(path)) {
+    const found = await matchingLines(file, limit - lines.length, isWanted);
+    if (file === path) end = found?.bytes ?? null;
+    lines = [...(found?.lines ?? []), ...lines];
+    if (lines.length >= limit) break;
+  }
+  return { lines, end };
+}
+
+async function matchingLines(
+  file: string,
+  limit: number,
+  isWanted: (line: string) => boolean,
+): Promise<{ readonly lines: string[]; readonly bytes: number } | null> {
+  const stream = createReadStream(file);
+  let lines: string[] = [];
+  try {
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line === "" || !isWanted(line)) continue;
+      lines.push(line);
+      if (lines.length > 2 * limit) lines = lines.slice(-limit);
+    }
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+  return { lines: limit === 0 ? [] : lines.slice(-limit), bytes: stream.bytesRead };
+}

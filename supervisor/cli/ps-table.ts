@@ -1,0 +1,94 @@
+import type { ModelDetail } from "../../shared/admin.ts";
+import { formatBytes, formatDuration, formatTable, printable } from "./printable.ts";
+import type { Styles } from "./styles.ts";
+
+export interface PsTableOptions {
+  /** Also the models nobody loaded. */
+  readonly all: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly styles: Styles;
+}
+
+const STATE_COLUMN = 1;
+
+/** The lines of `lmx ps`: a table of models, the reasons below theirs. */
+export function psTable(models: readonly ModelDetail[], { all, now, styles }: PsTableOptions): string[] {
+  const shown = models.filter((model) => all || isOfInterest(model));
+  const hidden = models.length - shown.length;
+  if (shown.length === 0) return [nothingLoaded(models)];
+  const header = ["MODEL", "STATE", "PID", "MEMORY", "IN-FLIGHT", "SINCE"];
+  const [head = "", ...lines] = formatTable(
+    [header, ...shown.map((model) => row(model, now))],
+    (cell, index, column) => {
+      if (index === 0) return styles.bold(cell);
+      return column === STATE_COLUMN ? stateStyle(shown[index - 1], styles)(cell) : cell;
+    },
+  );
+  const body = shown.flatMap((model, index) => [lines[index] ?? "", ...reasonLines(model, now)]);
+  const more = hidden === 0 ? [] : ["", `${hidden} more on disk, not loaded: lmx ps --all`];
+  return [head, ...body, ...more];
+}
+
+function isOfInterest({ readiness, worker }: ModelDetail): boolean {
+  return worker !== null || readiness.state !== "unloaded" || readiness.reason !== null;
+}
+
+function nothingLoaded(models: readonly ModelDetail[]): string {
+  const [first] = models;
+  if (first === undefined) return "No model is loaded, and none was found on disk.";
+  const id = printable(first.id);
+  const count = models.length === 1 ? "1 is" : `${models.length} are`;
+  return `No model is loaded; ${count} on disk (lmx ps --all). Load one with: lmx load ${id}`;
+}
+
+function row({ id, readiness, worker }: ModelDetail, now: number): string[] {
+  const { state, detail, since } = readiness;
+  return [
+    printable(id),
+    detail === null ? state : `${state} (${detail})`,
+    worker === null ? "-" : String(worker.pid),
+    formatBytes(worker?.memory_bytes ?? null),
+    worker === null ? "-" : String(worker.in_flight),
+    formatDuration(now - Date.parse(since)),
+  ];
+}
+
+function reasonLines({ readiness }: ModelDetail, now: number): string[] {
+  const { reason, next_attempt_at, quarantine, failures } = readiness;
+  const parts = [
+    ...(reason === null ? [] : [`${reason.code}: ${reason.message}`]),
+    ...(failures === 0 ? [] : [`${failures} failure${failures === 1 ? "" : "s"} in a row`]),
+    ...(next_attempt_at === null
+      ? []
+      : [`next attempt in ${formatDuration(Date.parse(next_attempt_at) - now)}`]),
+    ...(quarantine === null ? [] : [quarantineText(quarantine, now)]),
+  ];
+  return parts.length === 0 ? [] : [`  ${printable(parts.join("; "))}`];
+}
+
+function quarantineText(
+  { level, until, dossier_id }: NonNullable<ModelDetail["readiness"]["quarantine"]>,
+  now: number,
+): string {
+  const end =
+    until === null
+      ? "until somebody changes or releases it"
+      : `for ${formatDuration(Date.parse(until) - now)} more`;
+  return `quarantined ${end} (level ${level}${dossier_id === null ? "" : `, dossier ${dossier_id}`})`;
+}
+
+/** The colour of a model's state: green serves, red will not by itself, yellow is on its way. */
+function stateStyle(model: ModelDetail | undefined, styles: Styles): (text: string) => string {
+  switch (model?.readiness.state) {
+    case "routable":
+      return model.readiness.detail === null ? styles.green : styles.yellow;
+    case "quarantined":
+      return styles.red;
+    case "unloaded":
+    case undefined:
+      return styles.dim;
+    default:
+      return styles.yellow;
+  }
+}
