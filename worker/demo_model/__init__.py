@@ -1,0 +1,1 @@
+"""The embedded default model: a small llama trained by the scripts in this folder."""
