@@ -7,9 +7,7 @@ import type { Files } from "./files.ts";
 import { boundedEntry, type RegistryKey, registryFormat } from "./registry-rows.ts";
 
 /** Only rows whose fields equal the ones given. */
-type RegistryFilter = Partial<
-  Pick<RegistryEntry, "model" | "backend" | "backend_version" | "outcome">
->;
+type RegistryFilter = Partial<Pick<RegistryEntry, "model" | "backend" | "backend_version" | "outcome">>;
 
 /** What was tried on which runtime, and how it went. One per state directory. */
 export interface CompatibilityRegistry {

@@ -1,8 +1,8 @@
 """Architecture, batches and the optimisation loop.
 
 The last turn is all this model can understand, so its shape makes it look at nothing else: the first layer,
-which attends to everything because mlx_lm's llama wants one that does, keeps an output projection of zero, and
-the others see a sliding window. A prompt of tens of thousands of tokens then reads like its end.
+which attends to everything because mlx_lm's llama wants one that does, keeps an output projection of zero,
+and the others see a sliding window. A prompt of tens of thousands of tokens then reads like its end.
 """
 
 from __future__ import annotations
