@@ -55,6 +55,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   "supervisor/cli": {
     rooms: [
       "shared",
+      "supervisor/policy",
       "supervisor/models",
       "supervisor/host",
       "supervisor/runtime",

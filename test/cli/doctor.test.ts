@@ -105,6 +105,7 @@ describe("the Python runtime", () => {
     expect(old.map(({ name, status }) => [name, status])).toEqual([
       ["advisories", "fail"],
       ["advisories", "warn"],
+      ["advisories", "warn"],
     ]);
     expect(old[0]?.next_step).toContain("https://github.com/ml-explore/mlx/issues/3384");
   });

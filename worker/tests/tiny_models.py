@@ -11,11 +11,11 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 
+from tests.tiny_architectures import ARCHITECTURES, VOCABULARY_SIZE
+
 SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
 FILL_TOKENS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
-VOCABULARY_SIZE = 320
-CONTEXT_TOKENS = 2048
 CORPUS = (
     "the quick brown fox jumps over the lazy dog and then it runs home to sleep in the warm sun",
     "a crash costs a pause and never the whole service because every model lives in its own process",
@@ -31,33 +31,6 @@ CHAT_TEMPLATE = (
     "</tool_call>{% endfor %}<|end|>{% endfor %}"
     "{%- if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-SHARED = {
-    "vocab_size": VOCABULARY_SIZE,
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 128,
-    "rms_norm_eps": 1e-5,
-    "max_position_embeddings": CONTEXT_TOKENS,
-    "rope_theta": 10000.0,
-    "tie_word_embeddings": False,
-}
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "llama": {**SHARED, "model_type": "llama", "head_dim": 16},
-    "qwen3": {**SHARED, "model_type": "qwen3", "head_dim": 16},
-    "gemma3_text": {
-        **SHARED, "model_type": "gemma3_text", "head_dim": 16, "sliding_window": 32,
-        "sliding_window_pattern": 2,
-    },
-    "mamba2": {
-        "model_type": "mamba2", "vocab_size": VOCABULARY_SIZE, "hidden_size": 64, "intermediate_size": 128,
-        "num_hidden_layers": 2, "num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 1,
-        "conv_kernel": 4, "expand": 2, "layer_norm_epsilon": 1e-5, "use_bias": False, "use_conv_bias": True,
-        "tie_word_embeddings": False, "time_step_limit": [0.0, 10.0], "time_step_rank": "auto",
-        "residual_in_fp32": False, "chunk_size": 16, "rms_norm": True, "norm_before_gate": False,
-    },
-}  # fmt: skip
 
 
 def build_model(

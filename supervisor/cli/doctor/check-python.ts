@@ -1,8 +1,8 @@
+import { advisoriesAgainst } from "../../policy/advisories.ts";
 import { findPython } from "../../runtime/find-python.ts";
 import { locateRuntime, runtimePlace } from "../../runtime/locate-runtime.ts";
 import { RuntimeBuildError } from "../../runtime/runtime-build-error.ts";
 import type { Runtime } from "../../runtime/runtime-marker.ts";
-import { advisoriesFor } from "./advisories.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
 export interface PythonPlaces {
@@ -40,7 +40,12 @@ export function checkRuntime(runtime: Runtime | null, directory: string): Doctor
     return [warn("runtime", `not built yet in ${directory}`, next)];
   }
   const { mlx, mlx_lm } = runtime.versions;
-  const advisories = advisoriesFor({ mlx, "mlx-lm": mlx_lm });
+  const advisories = advisoriesAgainst({
+    backend: "mlx-lm",
+    backendVersion: mlx_lm,
+    mlxVersion: mlx,
+    platform: process.platform,
+  });
   return [
     pass("runtime", directory),
     pass("mlx", mlx),
@@ -48,9 +53,9 @@ export function checkRuntime(runtime: Runtime | null, directory: string): Doctor
     ...(advisories.length === 0
       ? [pass("advisories", `nothing is known against mlx ${mlx} and mlx-lm ${mlx_lm}`)]
       : advisories.map((advisory) => {
-          const detail = `${advisory.package} ${advisory.versions}: ${advisory.what}`;
+          const detail = `${advisory.package} ${advisory.range}: ${advisory.summary}`;
           const next = `Use another version of ${advisory.package}; ${advisory.source}`;
-          return (advisory.severity === "fail" ? fail : warn)("advisories", detail, next);
+          return (advisory.level === "refuse" ? fail : warn)("advisories", detail, next);
         })),
   ];
 }

@@ -1,0 +1,5 @@
+import type { JsonObject, JsonValue } from "../../policy/snapshot-facts.ts";
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

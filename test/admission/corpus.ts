@@ -1,0 +1,100 @@
+import { execFile, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { packageFiles } from "../../supervisor/host/package-files.ts";
+import {
+  findArchitecture,
+  needsTokenizerCode,
+  readArchitectures,
+} from "../../supervisor/models/architectures.ts";
+import { inspectSnapshot } from "../../supervisor/models/snapshot/inspect-snapshot.ts";
+import {
+  type AdmissionFacts,
+  type AdmissionVerdict,
+  decideAdmission,
+} from "../../supervisor/policy/admission.ts";
+
+/** One directory of the corpus: a tiny real model with one thing done to it. */
+export interface DamagedModel {
+  readonly arch: string;
+  readonly damage: string;
+  readonly path: string;
+}
+
+export interface Corpus {
+  readonly runtime: { readonly package: string; readonly mlx_lm: string; readonly mlx: string };
+  readonly models: readonly DamagedModel[];
+}
+
+/** What mlx_lm itself made of a directory. */
+export interface Truth {
+  readonly works: boolean;
+  readonly stage: string | null;
+  readonly error: string | null;
+}
+
+const { workerDirectory } = packageFiles();
+const environment = { ...process.env, MLX_DISABLE_COMPILE: "1" };
+
+/** Builds all damaged models under `directory`. */
+export async function buildCorpus(python: string, directory: string): Promise<Corpus> {
+  await promisify(execFile)(python, ["-m", "tests.damaged_models", "--out", directory], {
+    cwd: workerDirectory,
+    env: environment,
+  });
+  return JSON.parse(await readFile(join(directory, "corpus.json"), "utf8")) as Corpus;
+}
+
+/** Loads every directory with mlx_lm; one that takes the process with it counts as not working. */
+export async function askOracle(python: string, paths: readonly string[]): Promise<Truth[]> {
+  const truths: Truth[] = [];
+  while (truths.length < paths.length) {
+    truths.push(...(await askUntilItDies(python, paths.slice(truths.length))));
+    if (truths.length < paths.length)
+      truths.push({ works: false, stage: "process", error: "the process died" });
+  }
+  return truths;
+}
+
+async function askUntilItDies(python: string, paths: readonly string[]): Promise<Truth[]> {
+  const oracle = spawn(python, ["-m", "tests.load_oracle"], {
+    cwd: workerDirectory,
+    env: environment,
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  // A dead oracle no longer reads; its missing answers say so.
+  oracle.stdin.on("error", () => {});
+  oracle.stdin.end(paths.map((path) => `${path}\n`).join(""));
+  const answers: Truth[] = [];
+  for await (const line of createInterface(oracle.stdout)) answers.push(JSON.parse(line) as Truth);
+  return answers;
+}
+
+/** Our verdict, reached without Python. */
+export async function judge(
+  { runtime }: Corpus,
+  { path, arch }: Pick<DamagedModel, "path" | "arch">,
+  options: Partial<AdmissionFacts> = {},
+): Promise<AdmissionVerdict> {
+  const architectures = await readArchitectures(runtime.package);
+  const snapshot = await inspectSnapshot(path);
+  const { config, tokenizer } = snapshot;
+  return decideAdmission({
+    modelId: arch,
+    snapshot,
+    architecture: config === null ? null : findArchitecture(architectures, config),
+    needsTokenizerCode: needsTokenizerCode(architectures, tokenizer, String(config?.model_type)),
+    runtime: {
+      backend: "mlx-lm",
+      backendVersion: runtime.mlx_lm,
+      mlxVersion: runtime.mlx,
+      platform: process.platform,
+    },
+    lastOutcome: null,
+    allowUnsupportedRuntime: true,
+    trustsCode: false,
+    ...options,
+  });
+}
