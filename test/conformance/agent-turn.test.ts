@@ -83,5 +83,6 @@ it("a turn as agents send it, 53 kB with 12 tools, is answered as a strict strea
     afterTheEnd: 0,
   });
   expect(usage).toEqual(whole.usage);
-  expect(usage?.prompt_tokens).toBeGreaterThan(1_000);
+  // The demo template keeps the beginning of the system text and the list of tools; all of that is read.
+  expect(usage?.prompt_tokens).toBeGreaterThan(500);
 });
