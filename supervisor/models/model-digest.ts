@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { readRange } from "./snapshot/file-access.ts";
 
 /** Bytes of a small file that are hashed whole. */
 const WHOLE_FILE_BYTES = 1024 * 1024;
@@ -74,15 +75,4 @@ async function readHeader(handle: FileHandle, sizeBytes: number): Promise<Buffer
   // A damaged length identifies the damage well enough.
   if (headerBytes > BigInt(Math.min(sizeBytes, MAX_HEADER_BYTES))) return prefix;
   return await readRange(handle, 8, Number(headerBytes));
-}
-
-async function readRange(handle: FileHandle, position: number, bytes: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(bytes);
-  let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await handle.read(buffer, filled, bytes - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }
