@@ -1,9 +1,16 @@
 import { z } from "zod";
 import { readinessSchema } from "./readiness.ts";
+import { REGISTRY_OUTCOMES, registryEntrySchema } from "./registry.ts";
 
 /** Shapes of the admin API that others script against: keys may be added, these stay. */
 export const checkSchema = z
-  .object({ name: z.string(), status: z.enum(["pass", "warn", "fail"]), detail: z.string() })
+  .object({
+    name: z.string(),
+    status: z.enum(["pass", "warn", "fail"]),
+    detail: z.string().describe("what was found"),
+    expected: z.string().nullish().describe("what would have passed"),
+    next_step: z.string().nullish().describe("what to do about it"),
+  })
   .meta({ id: "Check" });
 
 export const workerInfoSchema = z.object({
@@ -48,6 +55,11 @@ export const loadRequestSchema = z
   .object({
     model_id: z.string().min(1),
     wait: z.boolean().default(true).describe("false: answer 202 at once"),
+    dry_run: z.boolean().default(false).describe("only look: the same answer as `/admin/models/probe`"),
+    allow_unsupported_runtime: z
+      .boolean()
+      .default(false)
+      .describe("go past the runtime blocklist and refusing advisories; logged and audited"),
   })
   .meta({ id: "LoadRequest" });
 
@@ -60,6 +72,68 @@ export const loadResultSchema = z
     checks: z.array(checkSchema),
   })
   .meta({ id: "LoadResult" });
+
+export const probeRequestSchema = z
+  .object({
+    model_id: z.string().min(1),
+    allow_unsupported_runtime: z.boolean().default(false).describe("the verdict if the load said so"),
+  })
+  .meta({ id: "ProbeRequest" });
+
+/** Bytes; null: not known, because an earlier check failed. */
+export const memoryVerdictSchema = z.object({
+  weights_bytes: z.number().int().nullable(),
+  kv_bytes_per_token: z.number().int().nullable(),
+  required_bytes: z.number().int().nullable().describe("weights, caches for the context, working memory"),
+  available_bytes: z.number().int().nullable(),
+});
+
+export const probeResultSchema = z
+  .object({
+    model_id: z.string(),
+    verdict: z.enum(["admit", "refuse"]),
+    code: z.string().nullable().describe("the error a load would answer with"),
+    checks: z.array(checkSchema),
+    memory: memoryVerdictSchema,
+  })
+  .meta({ id: "ProbeResult" });
+
+export const compatibilitySchema = z
+  .object({
+    object: z.literal("list"),
+    data: z.array(registryEntrySchema),
+    matrix: z
+      .array(
+        z.object({
+          model: z.string(),
+          cells: z.array(
+            z.object({
+              backend: z.string(),
+              backend_version: z.string(),
+              outcome: z.enum(REGISTRY_OUTCOMES).describe("of the newest row"),
+              reason: z.string().nullable(),
+              ts: z.iso.datetime(),
+              passes: z.number().int(),
+              fails: z.number().int(),
+            }),
+          ),
+        }),
+      )
+      .describe("model x backend version"),
+    regressions: z
+      .array(
+        z.object({
+          model: z.string(),
+          backend: z.string(),
+          passed_on: z.string().describe("the newest older version it passed on"),
+          failed_on: z.string(),
+          reason: z.string().nullable(),
+          ts: z.iso.datetime(),
+        }),
+      )
+      .describe("pass on an older version, fail on a newer one"),
+  })
+  .meta({ id: "Compatibility" });
 
 export const unloadRequestSchema = z.object({ model_id: z.string().min(1) }).meta({ id: "UnloadRequest" });
 export const unloadResultSchema = z
@@ -82,6 +156,9 @@ export const statusSchema = z
   .meta({ id: "Status" });
 
 export type Check = z.infer<typeof checkSchema>;
+export type MemoryVerdict = z.infer<typeof memoryVerdictSchema>;
+export type ProbeResult = z.infer<typeof probeResultSchema>;
+export type Compatibility = z.infer<typeof compatibilitySchema>;
 export type ModelCapabilities = z.infer<typeof modelCapabilitiesSchema>;
 export type ModelDetail = z.infer<typeof modelDetailSchema>;
 export type LoadResult = z.infer<typeof loadResultSchema>;

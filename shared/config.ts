@@ -9,6 +9,9 @@ const seconds = (fallback: number, max = 86_400) => z.number().positive().max(ma
 
 export const timeoutsSchema = z.strictObject({
   initialize_seconds: seconds(30).describe("a worker must answer `initialize` within this time"),
+  inspect_seconds: seconds(60).describe(
+    "the check of a model's structure before its load must end within this time",
+  ),
   load_stall_seconds: seconds(120).describe("a load without progress for this long is ended"),
   load_cap_seconds: seconds(600).describe("no load may take longer, progress or not"),
   canary_seconds: seconds(60).describe("the canary must answer within this time"),
@@ -46,7 +49,11 @@ export const modelSettingsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("mlx_lm's tool parser; default: the one its chat template implies"),
-  pinned: z.boolean().default(false).describe("never leaves for being idle"),
+  trust_code: z
+    .boolean()
+    .default(false)
+    .describe("run Python code that comes with this model; read that code first"),
+  pinned: z.boolean().default(false).describe("never leaves for being idle or to make room"),
   idle_seconds: z
     .number()
     .positive()
@@ -56,6 +63,45 @@ export const modelSettingsSchema = z.strictObject({
     .strictObject({ prompt: z.string().min(1), expect: z.string().min(1) })
     .optional()
     .describe("a prompt and a regular expression its greedy answer must match"),
+});
+
+export const memorySchema = z.strictObject({
+  limit_bytes: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe("what all models together may take; default: what the machine has"),
+  reserve_bytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_073_741_824)
+    .describe("left free for the rest of the machine"),
+  evict: z
+    .enum(["never", "idle"])
+    .default("never")
+    .describe(
+      "`idle`: unload idle models, least recently used first, to make room for one that is asked for",
+    ),
+});
+
+export const blockedRuntimeSchema = z.strictObject({
+  signature: z.string().min(1).describe("`model_type`, or mlx_lm's module for it"),
+  backend: z.string().min(1).default("mlx-lm"),
+  versions: z.string().default("").describe("PEP 440 range of the backend's versions; empty: all"),
+  reason: z.string().min(1),
+  evidence: z.string().min(1),
+});
+
+export const advisorySchema = z.strictObject({
+  id: z.string().min(1),
+  package: z.enum(["mlx", "mlx-lm"]),
+  range: z.string().default("").describe("PEP 440; empty: every version"),
+  models: z.array(z.string().min(1)).optional().describe("model ids, `*` stands for anything; default: all"),
+  level: z.enum(["warn", "refuse"]).default("warn"),
+  summary: z.string().min(1),
+  source: z.string().min(1),
 });
 
 export const configSchema = z.strictObject({
@@ -95,12 +141,26 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe("Linux: preload the system's OpenBLAS into workers when there is one"),
+  spare_worker: z
+    .boolean()
+    .default(true)
+    .describe("keep one worker with its imports done, for the next load or restart; takes about 150 MB"),
   idle_seconds: z
     .number()
     .positive()
     .nullable()
     .default(null)
     .describe("a model is unloaded after this long without a request; null: never"),
+  memory: memorySchema.prefault({}).describe("how much memory models may take"),
+  runtime_blocklist: z
+    .array(blockedRuntimeSchema)
+    .nullable()
+    .default(null)
+    .describe("architectures refused on a runtime; null: the built-in list"),
+  advisories: z
+    .array(advisorySchema)
+    .default([])
+    .describe("known-bad versions and models, besides the built-in list"),
   timeouts: timeoutsSchema.prefault({}).describe("time limits in seconds"),
   log_level: z
     .enum(["trace", "debug", "info", "warn", "error", "silent"])

@@ -27,10 +27,49 @@ export const initializeResult = z.object({
   device: z.string().describe("`cpu` or `gpu`"),
 });
 
+/** What one row of a batch keeps in the model's caches, one entry per kind of cache. Bytes. */
+export const cacheFootprintSchema = z.object({
+  kind: z.string().describe("mlx_lm's class, such as KVCache"),
+  layers: z.number().int(),
+  fixed_bytes: z.number().int().describe("taken by a row of any length"),
+  bytes_per_token: z.number().int().describe("taken by each token up to `window_tokens`"),
+  window_tokens: z.number().int().nullable().describe("longer rows take no more; null: no limit"),
+});
+
+/** Asked of a worker that is thrown away afterwards: the strict load without a byte of the weights. */
+export const inspectParams = z.object({
+  model_id: z.string(),
+  path: z.string().describe("absolute directory"),
+  max_context_tokens: z.number().int().min(1).nullable().describe("null: what the model's config says"),
+  tool_parser: z.string().nullable().optional(),
+  trust_code: z.boolean().optional().describe("code that comes with the model may run"),
+});
+/** What a model takes, as its structure tells; the registry keeps it with a pass. */
+export const modelStructureSchema = z.object({
+  context_tokens: z.number().int(),
+  parameters: z.number().int(),
+  weights_bytes: z.number().int(),
+  caches: z.array(cacheFootprintSchema),
+  prefill_bytes: z.number().int().describe("working memory of one prefill chunk, an estimate"),
+});
+export const inspectResult = modelStructureSchema.extend({
+  model_type: z.string(),
+  has_chat_template: z.boolean(),
+  seconds: z.number(),
+});
+
 export const loadParams = z.object({
   model_id: z.string(),
   path: z.string().describe("absolute directory"),
   max_context_tokens: z.number().int().min(1).nullable().describe("null: what the model's config says"),
+  trust_code: z.boolean().optional().describe("code that comes with the model may run"),
+  cache_budget_bytes: z
+    .number()
+    .int()
+    .min(0)
+    .nullable()
+    .optional()
+    .describe("what the caches of all rows together may take; null: no limit"),
   max_concurrency: z.number().int().min(1),
   tool_parser: z
     .string()
@@ -47,6 +86,7 @@ export const loadResult = z.object({
   has_thinking: z.boolean(),
   has_chat_template: z.boolean().optional(),
   can_fill: z.boolean().optional().describe("the tokenizer has fill-in-the-middle tokens"),
+  caches: z.array(cacheFootprintSchema).optional(),
   memory_bytes: z.number().int(),
   peak_memory_bytes: z.number().int(),
   load_seconds: z.number(),
@@ -101,6 +141,7 @@ const empty = z.object({});
 /** Every request the supervisor may send, with what it carries and what comes back. */
 export const WORKER_METHODS = {
   initialize: { params: initializeParams, result: initializeResult },
+  inspect: { params: inspectParams, result: inspectResult },
   load: { params: loadParams, result: loadResult },
   canary: { params: canaryParams, result: canaryResult },
   generate: { params: generateParams, result: generateResult },
@@ -148,6 +189,8 @@ export const stepSchema = z.object({ step: z.number().int(), rows: z.array(stepR
 /** The engine can no longer be trusted (GPU error, failed allocation); the worker exits right after. */
 export const fatalSchema = z.object({ cause: z.string(), message: z.string() });
 
+export type ModelStructure = z.infer<typeof modelStructureSchema>;
+export type CacheFootprint = z.infer<typeof cacheFootprintSchema>;
 export type LoadProgress = z.infer<typeof loadProgressSchema>;
 export type RowEvent = z.infer<typeof rowEventSchema>;
 export type StepRow = z.infer<typeof stepRowSchema>;

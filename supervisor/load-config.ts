@@ -12,6 +12,11 @@ interface ConfigPaths {
   readonly stateDirectory: string;
   readonly configFile: string;
   readonly registryFile: string;
+  readonly auditFile: string;
+  readonly quarantineFile: string;
+  readonly startsFile: string;
+  readonly intentsFile: string;
+  readonly workersFile: string;
   readonly lockFile: string;
   /** Where the running supervisor notes its address. */
   readonly addressFile: string;
@@ -69,6 +74,11 @@ function configPaths(flags: ConfigFlags, env: NonNullable<ConfigInput["env"]>, h
     configFile:
       flags.config === undefined ? inState("config.yaml") : absolute(flags.config, process.cwd(), home),
     registryFile: inState("compatibility-registry.json"),
+    auditFile: inState("audit.json"),
+    quarantineFile: inState("quarantine.json"),
+    startsFile: inState("starts.json"),
+    intentsFile: inState("load-intents.json"),
+    workersFile: inState("workers.json"),
     lockFile: inState("supervisor.lock"),
     addressFile: inState("address.json"),
     modelsDirectory: inState("models"),

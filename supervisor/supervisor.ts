@@ -1,14 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
-import { type ModelSettings, modelSettingsSchema } from "../shared/config.ts";
-import { LoadQueue } from "./cluster/load-queue.ts";
-import { ModelCluster } from "./cluster/model-cluster.ts";
-import { ModelRecord } from "./cluster/model-record.ts";
-import { WorkerSession } from "./cluster/worker-session.ts";
+import type { ModelCluster } from "./cluster/model-cluster.ts";
+import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { acquireLock } from "./host/lock-file.ts";
@@ -19,12 +14,11 @@ import { Metrics } from "./http/metrics/metrics.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
-import { workerCommand } from "./process/worker-command.ts";
-import { WorkerProcess } from "./process/worker-process.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
 import { ensureRuntime } from "./runtime/ensure-runtime.ts";
 import type { Runtime } from "./runtime/runtime-marker.ts";
 import { serviceStatus } from "./service-status.ts";
+import { openAuditLog } from "./store/audit-log.ts";
 import { openRegistry } from "./store/compatibility-registry.ts";
 
 export interface SupervisorOptions {
@@ -61,6 +55,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const files = packageFiles();
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
     const registry = await openRegistry({ path: paths.registryFile, now: Date.now, log });
+    const audit = await openAuditLog({ path: paths.auditFile, now: Date.now, log });
     const catalogue = createCatalogue({
       roots: modelRoots({
         modelsDirectory: paths.modelsDirectory,
@@ -83,27 +78,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     );
     const metrics = new Metrics();
     let draining = false;
-    const cluster = new ModelCluster({
+    const { cluster, pool } = composeCluster({
+      config,
       catalogue,
-      autoLoad: config.auto_load,
-      holdMs: config.timeouts.hold_seconds * 1000,
-      ports: {
-        launch: async (modelId) =>
-          await launchWorker(
-            await runtime.ready,
-            { workerDirectory: files.workerDirectory, scratch, openBlas },
-            log.child({ model: modelId }),
-          ),
-        settings: (modelId) => settingsOf(config.models, modelId),
-        idleMs: (modelId) => idleMsOf(config, modelId),
-        timeouts: config.timeouts,
-        loads: new LoadQueue(),
-        record: new ModelRecord(registry, config.load_on_request, () => runtime.built?.versions ?? null),
-        now: () => performance.now(),
-        random: Math.random,
-        observer: metrics.observer,
-        log,
-      },
+      registry,
+      runtime,
+      places: { workerDirectory: files.workerDirectory, scratch, openBlas },
+      observer: metrics.observer,
+      audit: (entry) => audit.append({ ts: new Date().toISOString(), reason: null, details: {}, ...entry }),
+      log,
     });
     const service = serviceStatus({
       version: files.version,
@@ -115,11 +98,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
       draining: () => draining,
     });
-    const listener = await listen(createApp({ cluster, service, config, metrics, log }), config);
+    const app = createApp({ cluster, service, compatibility: registry, config, metrics, log });
+    const listener = await listen(app, config);
     const removeAddress = await writeAddress(paths.addressFile, listener.url);
+    void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopper = new Stopper(cluster, listener, async () => {
+      await pool.close();
       await removeAddress();
       await registry.close();
+      await audit.close();
       await rm(scratch, { recursive: true, force: true });
       await lock.release();
     });
@@ -201,41 +188,4 @@ async function emptyScratch(stateDirectory: string): Promise<string> {
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   return scratch;
-}
-
-async function launchWorker(
-  runtime: Runtime,
-  places: { readonly workerDirectory: string; readonly scratch: string; readonly openBlas: string | null },
-  log: Logger,
-): Promise<WorkerSession> {
-  const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-"));
-  const command = workerCommand({
-    python: runtime.python,
-    workerDirectory: places.workerDirectory,
-    openBlas: places.openBlas,
-    temporaryDirectory,
-    token: randomBytes(12).toString("hex"),
-    platform: process.platform,
-    environment: process.env,
-  });
-  const session = new WorkerSession(
-    (onNotification) =>
-      new WorkerProcess(command, {
-        onNotification,
-        onViolation: (violation) => log.warn({ ...violation }, "worker broke the protocol"),
-      }),
-  );
-  void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
-  log.info({ pid: session.pid }, "worker started");
-  return session;
-}
-
-function idleMsOf({ models, idle_seconds }: LoadedConfig["config"], modelId: string): number | null {
-  const settings = settingsOf(models, modelId);
-  const seconds = settings.pinned ? null : (settings.idle_seconds ?? idle_seconds);
-  return seconds === null ? null : seconds * 1000;
-}
-
-function settingsOf(models: LoadedConfig["config"]["models"], modelId: string): ModelSettings {
-  return models[modelId] ?? modelSettingsSchema.parse({});
 }

@@ -42,7 +42,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/http": {
-    rooms: ["shared", "supervisor/host", "supervisor/cluster"],
+    rooms: ["shared", "supervisor/policy", "supervisor/host", "supervisor/cluster"],
     packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "prom-client", "zod"],
     node: true,
   },
@@ -67,9 +67,19 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   },
   "supervisor/service-status.ts": { rooms: allBelowMain, packages: [], node: false },
   "supervisor/supervisor.ts": {
-    rooms: [...allBelowMain, "supervisor/load-config.ts", "supervisor/service-status.ts"],
+    rooms: [
+      ...allBelowMain,
+      "supervisor/compose-cluster.ts",
+      "supervisor/load-config.ts",
+      "supervisor/service-status.ts",
+    ],
     packages: ["pino"],
     node: true,
+  },
+  "supervisor/compose-cluster.ts": {
+    rooms: [...allBelowMain, "supervisor/load-config.ts"],
+    packages: ["pino"],
+    node: false,
   },
   "supervisor/stop-signals.ts": { rooms: [], packages: [], node: false },
   "supervisor/serve.ts": {

@@ -37,6 +37,11 @@ describe("where a value comes from", () => {
       stateDirectory: join(home, ".opta-lmx"),
       configFile: join(home, ".opta-lmx", "config.yaml"),
       registryFile: join(home, ".opta-lmx", "compatibility-registry.json"),
+      auditFile: join(home, ".opta-lmx", "audit.json"),
+      quarantineFile: join(home, ".opta-lmx", "quarantine.json"),
+      startsFile: join(home, ".opta-lmx", "starts.json"),
+      intentsFile: join(home, ".opta-lmx", "load-intents.json"),
+      workersFile: join(home, ".opta-lmx", "workers.json"),
       lockFile: join(home, ".opta-lmx", "supervisor.lock"),
       addressFile: join(home, ".opta-lmx", "address.json"),
       modelsDirectory: join(home, ".opta-lmx", "models"),
@@ -116,6 +121,11 @@ describe("where a value comes from", () => {
     expect(paths).toMatchObject({
       stateDirectory: join(home, "state"),
       registryFile: join(home, "state", "compatibility-registry.json"),
+      auditFile: join(home, "state", "audit.json"),
+      quarantineFile: join(home, "state", "quarantine.json"),
+      startsFile: join(home, "state", "starts.json"),
+      intentsFile: join(home, "state", "load-intents.json"),
+      workersFile: join(home, "state", "workers.json"),
       runtimesDirectory: join(home, "shared"),
       configFile: join(home, "other.yaml"),
     });

@@ -20,15 +20,30 @@ const acceptedSchema = loadResultSchema.extend({
   checks: loadResultSchema.shape.checks.default([]),
 });
 
+export interface LoadOptions {
+  /** Go past the runtime blocklist and refusing advisories. */
+  readonly allowUnsupportedRuntime?: boolean;
+}
+
 /**
  * Asks for the load and watches it until the model serves. One long request would not do: Node's fetch gives up on an answer's headers after
  * 300 s, and a large model takes longer.
  * @throws CliError
  */
-export async function loadAndWait(client: AdminClient, model: string, io: CliIo): Promise<LoadResult> {
+export async function loadAndWait(
+  client: AdminClient,
+  model: string,
+  io: CliIo,
+  { allowUnsupportedRuntime = false }: LoadOptions = {},
+): Promise<LoadResult> {
   const now = io.now ?? Date.now;
   const startedAt = now();
-  const accepted = await client.post("/admin/models/load", { model_id: model, wait: false }, acceptedSchema);
+  const request = {
+    model_id: model,
+    wait: false,
+    ...(allowUnsupportedRuntime && { allow_unsupported_runtime: true }),
+  };
+  const accepted = await client.post("/admin/models/load", request, acceptedSchema);
   if (accepted.readiness.state === "routable") return accepted;
   const progress = progressLine(io);
   try {

@@ -5,25 +5,35 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
 import { loadAndWait } from "./load-and-wait.ts";
 import { formatBytes, printable } from "./printable.ts";
+import { probeAndPrint } from "./probe.ts";
 
 export const loadCommand: Command = {
   name: "load",
   arguments: ["model"],
   summary: "load a model and wait until it serves",
-  options: { ...CONNECTION_OPTIONS },
+  options: {
+    ...CONNECTION_OPTIONS,
+    "dry-run": { type: "boolean" },
+    "allow-unsupported-runtime": { type: "boolean" },
+  },
   help: `Loads a model by id or alias and waits until it answered its test prompt and serves, however long that takes.
 Ctrl-C stops the waiting, not the load.
 
 Options:
+  --dry-run         only check, as "lmx probe" does: the same list, the same exit codes, and nothing is loaded
+  --allow-unsupported-runtime  go past the runtime blocklist and refusing advisories; the supervisor writes that down
 ${CONNECTION_HELP}
 
 Examples:
   lmx load lmx-demo
-  lmx load mlx-community/Llama-3.2-3B-Instruct-4bit --json`,
+  lmx load mlx-community/Llama-3.2-3B-Instruct-4bit --json
+  lmx load org/model --dry-run`,
   run: async (input) => {
     const { io, positionals, values } = input;
+    if (values["dry-run"] === true) return await probeAndPrint(input);
     const [model = ""] = positionals;
-    const result = await loadAndWait(connect(input), model, io);
+    const allowUnsupportedRuntime = values["allow-unsupported-runtime"] === true;
+    const result = await loadAndWait(connect(input), model, io, { allowUnsupportedRuntime });
     io.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : sentence(result));
     return EXIT_CODES.ok.code;
   },

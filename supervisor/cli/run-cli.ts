@@ -2,6 +2,9 @@ import { parseArgs } from "node:util";
 import { ConfigError } from "../config/config-problem.ts";
 import { nearestNames } from "../models/nearest-names.ts";
 import { CliError, type CliIo, type CliServices, type Command, type CommandInput } from "./command.ts";
+import { compatCommand } from "./compat.ts";
+import { compatMatrixCommand } from "./compat-matrix.ts";
+import { compatRegressionsCommand } from "./compat-regressions.ts";
 import { completionCommand } from "./completion.ts";
 import { configShowCommand } from "./config-show.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -11,6 +14,7 @@ import { loadCommand } from "./load.ts";
 import { logsCommand } from "./logs.ts";
 import { modelsCommand } from "./models.ts";
 import { printable } from "./printable.ts";
+import { probeCommand } from "./probe.ts";
 import { psCommand } from "./ps.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
@@ -24,10 +28,14 @@ export const COMMANDS: readonly Command[] = [
   psCommand,
   loadCommand,
   unloadCommand,
+  probeCommand,
+  compatCommand,
+  compatMatrixCommand,
+  compatRegressionsCommand,
   doctorCommand,
   logsCommand,
   configShowCommand,
-  completionCommand(() => COMMANDS),
+  completionCommand(() => byFirstWord(COMMANDS)),
 ];
 
 /**
@@ -65,18 +73,38 @@ function wordsOf({ name }: Command): string[] {
   return name.split(" ");
 }
 
-/** The command the line begins with. */
+/** The command the line begins with; of `compat` and `compat matrix` the one that takes more of its words. */
 function findCommand(argv: readonly string[]): Command {
-  const command = COMMANDS.find((candidate) =>
+  const [command] = COMMANDS.filter((candidate) =>
     wordsOf(candidate).every((word, index) => argv[index] === word),
-  );
-  if (command !== undefined) return command;
-  const [name = ""] = argv;
-  const beginning = COMMANDS.find((candidate) => wordsOf(candidate)[0] === name)?.name;
-  const names = COMMANDS.map((candidate) => candidate.name);
-  const [nearest] = beginning === undefined ? nearestNames(name, names, 1) : [beginning];
+  ).toSorted((a, b) => wordsOf(b).length - wordsOf(a).length);
+  if (command !== undefined && !isMistyped(command, argv)) return command;
+  const [name = "", second = ""] = argv;
+  const siblings = COMMANDS.filter((candidate) => wordsOf(candidate)[0] === name).map((one) => one.name);
+  const names = siblings.length === 0 ? COMMANDS.map((candidate) => candidate.name) : siblings;
+  const typed = siblings.length === 0 ? name : `${name} ${second}`.trimEnd();
+  const nearest = nearestNames(typed, names, 1)[0] ?? siblings[0];
   const hint = nearest === undefined ? "" : ` Did you mean "lmx ${nearest}"?`;
-  throw usageError(`There is no command "${printable(name)}".${hint} "lmx --help" lists them.`);
+  throw usageError(`There is no command "${printable(typed)}".${hint} "lmx --help" lists them.`);
+}
+
+/** Whether a word follows a command that takes none but has others, of two words, beside it: `compat matrx`. */
+function isMistyped(command: Command, argv: readonly string[]): boolean {
+  const next = argv[wordsOf(command).length] ?? "-";
+  const takesWords = command.arguments.length > 0 || command.rest !== undefined;
+  const hasOthers = COMMANDS.some(({ name }) => name.startsWith(`${command.name} `));
+  return hasOthers && !takesWords && !next.startsWith("-");
+}
+
+/** For completion, which goes by the first word: one command for `compat` and all that begin so. */
+function byFirstWord(commands: readonly Command[]): Command[] {
+  const groups = Map.groupBy(commands, (command) => wordsOf(command)[0]);
+  return [...groups.values()].flatMap((group) => {
+    const [first, ...others] = group;
+    if (first === undefined || others.length === 0) return group;
+    const choices = group.flatMap((command) => wordsOf(command).slice(1));
+    return [{ ...first, choices, options: Object.assign({}, ...group.map(({ options }) => options)) }];
+  });
 }
 
 function parse(command: Command, args: readonly string[]): Pick<CommandInput, "values" | "positionals"> {

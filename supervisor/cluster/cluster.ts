@@ -1,4 +1,4 @@
-import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 
@@ -11,6 +11,20 @@ export interface Generation {
   readonly promptText: string | null;
   /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
   readonly events: AsyncIterable<GenerationEvent>;
+}
+
+/** Who asked for something, for the audit trail. */
+export interface Actor {
+  /** First characters of the key's hash; null: no key is configured. */
+  readonly key: string | null;
+  readonly address: string | null;
+  readonly via: "http" | "start";
+}
+
+export interface LoadOptions {
+  /** Go past the runtime's blocklist and refusing advisories; logged and audited. */
+  readonly allowUnsupportedRuntime?: boolean;
+  readonly actor?: Actor;
 }
 
 /** All models together, as the HTTP layer sees them. */
@@ -35,9 +49,11 @@ export interface Cluster {
     requestId?: string,
   ): Promise<Generation>;
   /** Waits for the outcome of the load. @throws LmxError */
-  load(idOrAlias: string): Promise<LoadResult>;
+  load(idOrAlias: string, options?: LoadOptions): Promise<LoadResult>;
   /** Asks for the load and answers with the model as it stands right after; readiness tells the outcome. @throws LmxError model_not_found */
-  startLoad(idOrAlias: string): Promise<ModelDetail>;
+  startLoad(idOrAlias: string, options?: LoadOptions): Promise<ModelDetail>;
+  /** The verdict a load would reach, with every check; nothing is loaded or reserved. @throws LmxError model_not_found */
+  probe(idOrAlias: string, options?: Pick<LoadOptions, "allowUnsupportedRuntime">): Promise<ProbeResult>;
   /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
   unload(idOrAlias: string): Promise<UnloadResult>;
 }

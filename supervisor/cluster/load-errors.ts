@@ -1,6 +1,7 @@
-import { ERRORS, type ErrorCode, LmxError } from "../../shared/errors.ts";
+import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
 import type { HoldDecision } from "../policy/hold.ts";
+import type { Failure } from "../policy/model-state.ts";
 
 /** Seconds a client is told to wait when nobody knows how long a load takes. */
 const LOADING_RETRY_SECONDS = 5;
@@ -37,11 +38,21 @@ export function refusal(
 }
 
 /** The error an explicit load answers with. */
-export function loadFailure(modelId: string, reason: ReadinessReason): LmxError {
-  return reasonError(reason, `${modelId} could not be loaded: ${reason.message}`);
+export function loadFailure(modelId: string, { reason, details }: Failure): LmxError {
+  return reasonError(reason, `${modelId} could not be loaded: ${reason.message}`, details);
 }
 
-function reasonError(reason: ReadinessReason, message: string): LmxError {
+/** An admission check that could not be done: no runtime, or a bug of ours. Nothing is held against the model. */
+export function admissionError(error: unknown): Failure {
+  const { code, message } = toLmxError(error);
+  return { class: "environment", reason: { code, cause: "check_failed", message } };
+}
+
+function reasonError(
+  reason: ReadinessReason,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): LmxError {
   const code: ErrorCode = Object.hasOwn(ERRORS, reason.code) ? (reason.code as ErrorCode) : "internal_error";
-  return new LmxError(code, message, { details: { cause: reason.cause } });
+  return new LmxError(code, message, { details: { cause: reason.cause, ...details } });
 }

@@ -17,6 +17,8 @@ export interface LoadTarget {
   readonly modelId: string;
   readonly path: string;
   readonly settings: ModelSettings;
+  /** What the caches of all rows may take; null: no limit. */
+  readonly cacheBudgetBytes: number | null;
 }
 
 const CANARY_TOKENS = 16;
@@ -36,6 +38,8 @@ export async function loadWorker(
     path: target.path,
     max_context_tokens: target.settings.context_tokens ?? null,
     max_concurrency: target.settings.max_concurrency,
+    ...(target.settings.trust_code ? { trust_code: true } : {}),
+    ...(target.cacheBudgetBytes === null ? {} : { cache_budget_bytes: target.cacheBudgetBytes }),
     ...(target.settings.tool_parser === undefined ? {} : { tool_parser: target.settings.tool_parser }),
   };
   const stall = stallWatch(session, timeouts.load_stall_seconds * 1000);

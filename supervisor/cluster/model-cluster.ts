@@ -1,11 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { Catalogue } from "../models/catalogue.ts";
-import type { Cluster, Generation } from "./cluster.ts";
+import type { Actor, Cluster, Generation, LoadOptions } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
+import type { HolderUse } from "./memory-ledger.ts";
 import { type HostPorts, ModelHost } from "./model-host.ts";
 
 /** A listing may be this much behind the disk. Milliseconds. */
@@ -14,11 +15,20 @@ const LISTING_AGE_MS = 2_000;
 /** A disk that is slow, or gone, holds a listing up no longer. Milliseconds. */
 const LISTING_WAIT_MS = 1_000;
 
+/** One decision of an operator. */
+export interface AuditEntry {
+  readonly action: "allow_unsupported_runtime";
+  readonly model: string;
+  readonly actor: Actor;
+}
+
 export interface ModelClusterOptions {
   readonly catalogue: Catalogue;
   readonly ports: HostPorts;
   /** Ids or aliases loaded at start, in this order. */
   readonly autoLoad: readonly string[];
+  /** Keeps a trace of what operators decide; resolves when it is on the disk, or cannot be. */
+  audit(entry: AuditEntry): Promise<void>;
   /** How long a request may be held for a model that is coming, milliseconds. */
   readonly holdMs: number;
 }
@@ -39,6 +49,16 @@ export class ModelCluster implements Cluster {
     let sum = 0;
     for (const host of this.#hosts.values()) sum += host.inFlight;
     return sum;
+  }
+
+  /** How a model that holds memory is being used; null: it holds none. */
+  use(modelId: string): HolderUse | null {
+    return this.#hosts.get(modelId)?.use ?? null;
+  }
+
+  /** Unloads these models unless they have become busy; resolves when their workers are gone. */
+  async makeRoom(modelIds: readonly string[], signal: AbortSignal): Promise<void> {
+    await Promise.all(modelIds.map((id) => this.#hosts.get(id)?.makeRoom(signal)));
   }
 
   models(): ModelDetail[] {
@@ -88,17 +108,36 @@ export class ModelCluster implements Cluster {
     return await new GenerationRun({ host, request, signal, holdMs, now, observer, log }).start();
   }
 
-  async load(idOrAlias: string): Promise<LoadResult> {
-    // Operators load what they have just put on disk, or repaired: look again first.
-    const host = await this.#findOnDisk(idOrAlias);
-    return await host.load(this.#stopping.signal);
+  async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
+    const host = await this.#hostToLoad(idOrAlias, options);
+    return await host.load(this.#stopping.signal, options.allowUnsupportedRuntime);
   }
 
-  async startLoad(idOrAlias: string): Promise<ModelDetail> {
-    const host = await this.#findOnDisk(idOrAlias);
+  async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
+    const host = await this.#hostToLoad(idOrAlias, options);
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
-    host.load(this.#stopping.signal).catch(() => {});
+    host.load(this.#stopping.signal, options.allowUnsupportedRuntime).catch(() => {});
     return host.detail();
+  }
+
+  async probe(
+    idOrAlias: string,
+    { allowUnsupportedRuntime = false }: Pick<LoadOptions, "allowUnsupportedRuntime"> = {},
+  ): Promise<ProbeResult> {
+    const host = await this.#findOnDisk(idOrAlias);
+    return await host.probe(allowUnsupportedRuntime, this.#stopping.signal);
+  }
+
+  /** Operators load what they have just put on disk, or repaired: look again first. */
+  async #hostToLoad(
+    idOrAlias: string,
+    { allowUnsupportedRuntime = false, actor }: LoadOptions,
+  ): Promise<ModelHost> {
+    const host = await this.#findOnDisk(idOrAlias);
+    if (allowUnsupportedRuntime && actor !== undefined) {
+      await this.#options.audit({ action: "allow_unsupported_runtime", model: host.id, actor });
+    }
+    return host;
   }
 
   async unload(idOrAlias: string): Promise<UnloadResult> {

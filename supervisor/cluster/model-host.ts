@@ -1,4 +1,4 @@
-import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { Check, LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
@@ -7,22 +7,26 @@ import {
   currentWorker,
   type Effect,
   type Failure,
+  holdsMemory,
   type Model,
   type ModelEvent,
   NEW_MODEL,
-  transition,
 } from "../policy/model-state.ts";
-import { loadFailure, refusal } from "./load-errors.ts";
+import { transition } from "../policy/transition.ts";
+import { admissionError, loadFailure, refusal } from "./load-errors.ts";
 import type { LoadPermit, LoadQueue } from "./load-queue.ts";
+import type { HolderUse } from "./memory-ledger.ts";
+import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
 import type { ModelRecord } from "./model-record.ts";
 import { capabilitiesOf, readinessOf } from "./model-view.ts";
-import { ModelWorkers, type WorkerPorts } from "./model-workers.ts";
+import { type LoadEvidence, ModelWorkers, type WorkerPorts } from "./model-workers.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /** What a host needs from the rest of the supervisor. */
 export interface HostPorts extends WorkerPorts {
   readonly loads: LoadQueue;
   readonly record: ModelRecord;
+  readonly admission: Pick<ModelAdmission, "examine" | "release">;
   /** 0 ≤ random < 1 */
   random(): number;
 }
@@ -43,6 +47,9 @@ export class ModelHost {
   #model: Model = NEW_MODEL;
   #since = new Date();
   #permit: LoadPermit | null = null;
+  /** What the last admission found; a load uses what it granted. */
+  #admitted: AdmissionReport | null = null;
+  #check = new AbortController();
   #retryTimer: NodeJS.Timeout | undefined;
   readonly #waiters = new Set<() => void>();
   readonly #queuedEvents: ModelEvent[] = [];
@@ -64,9 +71,34 @@ export class ModelHost {
     return this.#workers.inFlight;
   }
 
+  /** How the memory it holds is being used; null: it holds none. */
+  get use(): HolderUse | null {
+    if (!holdsMemory(this.#model)) return null;
+    return {
+      state: this.#model.state.kind === "routable" ? "loaded" : "reserved",
+      isBusy: this.inFlight > 0 || this.#waiters.size > 0,
+      isPinned: this.#ports.settings(this.id).pinned,
+      lastUsedMs: this.#workers.lastUsedAt,
+    };
+  }
+
+  /** Unloads it to make room, unless somebody has come to use it; resolves when its worker is gone. */
+  async makeRoom(signal: AbortSignal): Promise<void> {
+    const { use } = this;
+    if (use === null || use.state !== "loaded" || use.isBusy || use.isPinned) return;
+    this.#ports.log.info({ model: this.id }, "unloaded to make room");
+    await this.unload(signal);
+  }
+
+  /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */
+  async probe(override: boolean, signal: AbortSignal): Promise<ProbeResult> {
+    const report = await this.#ports.admission.examine(this.#entry, { override, dryRun: true, signal });
+    return report.result;
+  }
+
   /** The model will be tried again without anybody asking. */
   get isComing(): boolean {
-    return ["admitted", "loading", "canary", "routable"].includes(this.#model.state.kind);
+    return ["checking", "admitted", "loading", "canary", "routable"].includes(this.#model.state.kind);
   }
 
   /** No worker, and none on its way. */
@@ -146,18 +178,17 @@ export class ModelHost {
   }
 
   /** Loads and waits for the outcome; a routable model is a success at once. @throws LmxError */
-  async load(signal: AbortSignal): Promise<LoadResult> {
+  async load(signal: AbortSignal, override = false): Promise<LoadResult> {
     const failuresBefore = this.#lastFailure?.number ?? 0;
     let asked = false;
     for (;;) {
       const { state, leaving } = this.#model;
       if (state.kind === "routable") return this.#loadResult();
       const failed = this.#lastFailure;
-      if (failed !== null && failed.number > failuresBefore)
-        throw loadFailure(this.id, failed.failure.reason);
+      if (failed !== null && failed.number > failuresBefore) throw loadFailure(this.id, failed.failure);
       if (state.kind !== "draining" && !asked) {
         asked = true;
-        this.#dispatch({ kind: "load-asked", by: "operator" });
+        this.#dispatch({ kind: "load-asked", by: "operator", override });
         continue;
       }
       if (asked && state.kind === "unloaded" && leaving === null) {
@@ -206,11 +237,16 @@ export class ModelHost {
         "model state",
       );
     }
+    if (before.state.kind === "checking" && decision.model.state.kind !== "checking") this.#check.abort();
+    if (holdsMemory(before) && !holdsMemory(decision.model)) this.#ports.admission.release(this.id);
     for (const effect of decision.effects) this.#perform(effect);
   }
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
+      case "check-admission":
+        void this.#checkAdmission(effect.attempt, effect.override);
+        return;
       case "ask-permit":
         this.#permit = this.#ports.loads.ask(() => this.#dispatch({ kind: "permit-granted" }));
         return;
@@ -219,7 +255,7 @@ export class ModelHost {
         this.#permit = null;
         return;
       case "start-worker":
-        void this.#workers.start(effect.worker, this.#entry);
+        void this.#workers.start(effect.worker, this.#entry, this.#admitted?.cacheBudgetBytes ?? null);
         return;
       case "run-canary":
         void this.#workers.runCanary(effect.worker);
@@ -234,7 +270,12 @@ export class ModelHost {
         this.#armRetry(effect.at);
         return;
       case "record":
-        this.#ports.record.outcome(this.#entry, effect.outcome, effect.reason, this.#workers.evidence());
+        this.#ports.record.outcome(this.#entry, effect.outcome, effect.reason, {
+          // Refused before it was loaded: evidence of an earlier load says nothing about this try.
+          load: this.#admitted === null || this.#admitted.failure !== null ? null : this.#workers.evidence(),
+          structure: this.#admitted?.structure ?? null,
+          overridden: this.#admitted?.overridden ?? [],
+        });
         return;
       case "report-failure":
         this.#lastFailure = { number: (this.#lastFailure?.number ?? 0) + 1, failure: effect.failure };
@@ -249,6 +290,30 @@ export class ModelHost {
       default:
         effect satisfies never;
     }
+  }
+
+  async #checkAdmission(attempt: number, override: boolean): Promise<void> {
+    this.#check.abort();
+    this.#check = new AbortController();
+    const { signal } = this.#check;
+    this.#admitted = null;
+    let failure: Failure | null;
+    try {
+      const report = await this.#ports.admission.examine(this.#entry, { override, dryRun: false, signal });
+      if (!signal.aborted) this.#admitted = report;
+      failure = report.failure;
+      if (report.overridden.length > 0)
+        this.#ports.log.warn(
+          { model: this.id, overridden: report.overridden },
+          "limits of the runtime overridden",
+        );
+    } catch (error) {
+      failure = admissionError(error);
+    }
+    if (failure === null) this.#dispatch({ kind: "admission-passed", attempt });
+    else this.#dispatch({ kind: "admission-refused", attempt, failure });
+    // Asked for, and taken back while it was looked at.
+    if (!holdsMemory(this.#model)) this.#ports.admission.release(this.id);
   }
 
   #armRetry(at: number): void {
@@ -289,16 +354,20 @@ export class ModelHost {
       readiness: this.readiness(),
       load_seconds: evidence?.loaded.load_seconds ?? null,
       memory_bytes: evidence?.loaded.memory_bytes ?? null,
-      checks:
-        evidence === null
-          ? []
-          : [
-              {
-                name: "canary",
-                status: evidence.warning === null ? "pass" : "warn",
-                detail: evidence.warning ?? "the canary answered",
-              },
-            ],
+      checks: [
+        ...(this.#admitted?.result.checks ?? []),
+        ...(evidence === null ? [] : [canaryCheck(evidence)]),
+      ],
     };
   }
+}
+
+function canaryCheck({ warning }: LoadEvidence): Check {
+  return {
+    name: "canary",
+    status: warning === null ? "pass" : "warn",
+    detail: warning ?? "the canary answered",
+    expected: null,
+    next_step: null,
+  };
 }

@@ -1,5 +1,7 @@
 import type { Config } from "../../shared/config.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
+import type { RegistryEntry } from "../../shared/registry.ts";
+import { type ModelStructure, modelStructureSchema } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import type { CompatibilityRegistry } from "../store/compatibility-registry.ts";
 import type { LoadEvidence } from "./model-workers.ts";
@@ -12,6 +14,25 @@ export interface BackendVersions {
 
 /** Name of the only backend so far, as the registry writes it. */
 export const BACKEND = "mlx-lm";
+
+/** What earlier tries of one key showed. */
+export interface ModelHistory {
+  readonly lastOutcome: RegistryEntry["outcome"] | null;
+  readonly hasPassed: boolean;
+  /** Of the newest pass. */
+  readonly structure: ModelStructure | null;
+  /** Most its allocator held while it loaded and was canaried. Bytes. */
+  readonly peakBytes: number | null;
+}
+
+/** What stands behind an outcome. */
+export interface OutcomeEvidence {
+  /** Null: refused before anything was loaded. */
+  readonly load: LoadEvidence | null;
+  readonly structure: ModelStructure | null;
+  /** Checks the operator told us to go past. */
+  readonly overridden: readonly string[];
+}
 
 /** What the registry knows and learns of models: proofs for `load_on_request`, and a row per load outcome. */
 export class ModelRecord {
@@ -36,27 +57,46 @@ export class ModelRecord {
     return versions !== null && this.#registry.hasPass(keyOf(entry, versions));
   }
 
+  /** What earlier tries of exactly this model on this runtime showed. */
+  history(entry: CatalogueEntry, versions: BackendVersions): ModelHistory {
+    const rows = this.#registry.ofKey(keyOf(entry, versions));
+    const tried = rows.findLast(({ outcome }) => outcome !== "drift");
+    const pass = rows.findLast(({ outcome }) => outcome === "pass");
+    const peak = pass?.metadata.peak_memory_bytes;
+    return {
+      lastOutcome: tried?.outcome ?? null,
+      hasPassed: pass !== undefined,
+      structure: modelStructureSchema.safeParse(pass?.metadata.structure).data ?? null,
+      peakBytes: typeof peak === "number" && peak > 0 ? peak : null,
+    };
+  }
+
+  /** A refusal that says what the last row of this model said already is not written again. */
   outcome(
     entry: CatalogueEntry,
     outcome: "pass" | "fail",
     reason: ReadinessReason | null,
-    evidence: LoadEvidence | null,
+    evidence: OutcomeEvidence,
   ): void {
-    const versions = evidence?.versions ?? this.#versions();
+    const versions = evidence.load?.versions ?? this.#versions();
     if (versions === null) return;
     const key = keyOf(entry, versions);
+    const words = reason === null ? null : `${reason.code}: ${reason.message}`;
+    const last = this.#registry.ofKey(key).at(-1);
+    if (evidence.load === null && last?.outcome === outcome && last.reason === words) return;
     this.#registry.record({
       model: key.model,
       backend: key.backend,
       backend_version: key.backendVersion,
       outcome,
-      reason: reason === null ? null : `${reason.code}: ${reason.message}`,
+      reason: words,
       metadata: {
         digest: key.digest,
         mlx_version: key.mlxVersion,
         arch: key.arch,
         platform: `${process.platform}-${process.arch}`,
-        ...(outcome === "pass" && evidence !== null ? passFacts(evidence) : {}),
+        ...(evidence.overridden.length === 0 ? {} : { overridden: evidence.overridden }),
+        ...(outcome === "pass" && evidence.load !== null ? passFacts(evidence.load, evidence.structure) : {}),
       },
       ts: new Date().toISOString(),
     });
@@ -74,8 +114,12 @@ function keyOf(entry: CatalogueEntry, versions: BackendVersions) {
   };
 }
 
-function passFacts({ loaded, canary, warning }: LoadEvidence): Record<string, unknown> {
+function passFacts(
+  { loaded, canary, warning }: LoadEvidence,
+  structure: ModelStructure | null,
+): Record<string, unknown> {
   return {
+    ...(structure === null ? {} : { structure: modelStructureSchema.parse(structure) }),
     load_seconds: loaded.load_seconds,
     memory_bytes: loaded.memory_bytes,
     peak_memory_bytes: loaded.peak_memory_bytes,

@@ -37,6 +37,9 @@ export function capabilitiesOf(loaded: MethodResult<"load">): ModelCapabilities 
 
 function publicState({ state }: Model): ReadinessState {
   switch (state.kind) {
+    case "checking":
+      // Never shown as unloaded: somebody waits for it.
+      return "admitted";
     case "canary":
       return "canary_pending";
     case "draining":

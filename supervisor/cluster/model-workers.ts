@@ -3,12 +3,13 @@ import type { ModelSettings, Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { classifyExit, type WorkerPhase } from "../policy/failure.ts";
+import { PROCESS_BYTES } from "../policy/memory-estimate.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
-import type { ClusterObserver } from "./observer.ts";
+import type { ClusterObserver, WorkerMemory } from "./observer.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 export interface WorkerPorts {
@@ -21,6 +22,8 @@ export interface WorkerPorts {
   /** Monotonic milliseconds. */
   now(): number;
   readonly observer: ClusterObserver;
+  /** What the model's worker takes now; null: it has none. Bytes. */
+  measured(modelId: string, bytes: number | null): void;
   readonly log: Logger;
 }
 
@@ -76,6 +79,11 @@ export class ModelWorkers {
     return this.#slots.get(worker)?.session ?? null;
   }
 
+  /** When the last request came or went, monotonic milliseconds; 0: no worker has served one. */
+  get lastUsedAt(): number {
+    return Math.max(0, ...[...this.#slots.values()].map(({ session }) => session.lastUsedAt));
+  }
+
   get inFlight(): number {
     let sum = 0;
     for (const slot of this.#slots.values()) sum += slot.session.inFlight;
@@ -87,11 +95,13 @@ export class ModelWorkers {
   }
 
   /** Spawns and loads; reports `loaded`, `failed` or `exited`. */
-  async start(worker: WorkerNumber, entry: CatalogueEntry): Promise<void> {
+  async start(worker: WorkerNumber, entry: CatalogueEntry, cacheBudgetBytes: number | null): Promise<void> {
+    this.#evidence = null;
     const slot = await this.#launch(worker, entry);
     if (slot === null) return;
     slot.phase = "starting";
-    const target = { modelId: entry.id, path: entry.path, settings: this.#ports.settings(entry.id) };
+    const settings = this.#ports.settings(entry.id);
+    const target = { modelId: entry.id, path: entry.path, settings, cacheBudgetBytes };
     const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, () => {
       slot.phase = "loading";
     });
@@ -101,7 +111,7 @@ export class ModelWorkers {
       if (versions !== undefined) this.#evidence = { versions, loaded, canary: null, warning: null };
       const memory = { active: loaded.memory_bytes, peak: loaded.peak_memory_bytes, cache: 0 };
       this.#ports.observer.loaded(entry.id, loaded.load_seconds);
-      this.#ports.observer.workerMemory(entry.id, memory);
+      this.#noteMemory(entry.id, memory);
       this.#report({ kind: "loaded", worker });
     });
   }
@@ -193,13 +203,18 @@ export class ModelWorkers {
     if (session.loaded === null) return;
     session.stats(STATS_TIMEOUT_MS).then(
       (stats) =>
-        this.#ports.observer.workerMemory(modelId, {
+        this.#noteMemory(modelId, {
           active: stats.memory_bytes,
           peak: stats.peak_memory_bytes,
           cache: stats.cache_memory_bytes,
         }),
       () => {},
     );
+  }
+
+  #noteMemory(modelId: string, memory: WorkerMemory): void {
+    this.#ports.observer.workerMemory(modelId, memory);
+    this.#ports.measured(modelId, memory.active + memory.cache + PROCESS_BYTES);
   }
 
   #watchIdle(worker: WorkerNumber, { session, entry }: Slot): void {
@@ -217,6 +232,7 @@ export class ModelWorkers {
       "worker exited",
     );
     this.#slots.delete(worker);
+    if (this.#slots.size === 0) this.#ports.measured(slot.entry.id, null);
     const failure = classifyExit(exitFacts(slot.phase, exit, slot.session.fatal));
     this.#lastOneFailed = intent === null || slot.failedCause !== null;
     this.#ports.observer.workerExited(

@@ -13,6 +13,7 @@ import {
   type WorkerMethod,
 } from "../../shared/worker-protocol.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
+import type { Violation } from "../rpc/peer.ts";
 
 /** The process behind a session; WorkerProcess is the real one. */
 export interface WorkerConnection {
@@ -46,11 +47,14 @@ export class WorkerSession {
   /** When the last request came or went, monotonic milliseconds. */
   lastUsedAt = performance.now();
   #finished = 0;
+  #handshake: Promise<MethodResult<"initialize">> | null = null;
   #onIdle: () => void = () => {};
   /** Set when the worker said that its engine cannot be trusted any more. */
   fatal: Fatal | null = null;
   initialized: MethodResult<"initialize"> | null = null;
   loaded: MethodResult<"load"> | null = null;
+  /** Hears what the worker said that is no message of the protocol. */
+  onViolation: (violation: Violation) => void = () => {};
   onProgress: (progress: LoadProgress) => void = () => {};
   /** Notifications that had the wrong shape or named no running request. */
   droppedNotifications = 0;
@@ -71,14 +75,19 @@ export class WorkerSession {
     return this.#rows.size;
   }
 
-  async initialize(timeoutMs: number): Promise<MethodResult<"initialize">> {
-    const result = await this.#connection.request(
-      "initialize",
-      { protocol_version: PROTOCOL_VERSION },
-      timeoutMs,
-    );
-    this.initialized = result;
-    return result;
+  /** The handshake, once: whoever asks again waits for the same answer. */
+  initialize(timeoutMs: number): Promise<MethodResult<"initialize">> {
+    this.#handshake ??= this.#connection
+      .request("initialize", { protocol_version: PROTOCOL_VERSION }, timeoutMs)
+      .then((result) => {
+        this.initialized = result;
+        return result;
+      });
+    return this.#handshake;
+  }
+
+  inspect(params: MethodParams<"inspect">, timeoutMs: number): Promise<MethodResult<"inspect">> {
+    return this.#connection.request("inspect", params, timeoutMs);
   }
 
   async load(params: MethodParams<"load">, timeoutMs: number): Promise<MethodResult<"load">> {

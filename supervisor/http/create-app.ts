@@ -16,6 +16,7 @@ import { errorsOnly } from "./middleware/errors-only.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
+import { addAdminCompatibilityRoutes, type CompatibilitySource } from "./routes/admin-compatibility.ts";
 import { addAdminModelsRoutes } from "./routes/admin-models.ts";
 import { addAdminStatusRoute } from "./routes/admin-status.ts";
 import { addChatCompletionsRoute } from "./routes/chat-completions.ts";
@@ -30,6 +31,7 @@ export interface AppOptions {
   readonly cluster: Cluster;
   readonly service: Service;
   readonly config: HttpConfig;
+  readonly compatibility: CompatibilitySource;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
@@ -54,6 +56,7 @@ export function createApp(options: AppOptions): App {
   addChatCompletionsRoute(app, context);
   addCompletionsRoute(app, context);
   addAdminModelsRoutes(app, context);
+  addAdminCompatibilityRoutes(app, options);
   addAdminStatusRoute(app, context);
   addMetricsRoute(app, context);
   addOpenapiRoute(app);

@@ -5,7 +5,7 @@ import { type Advisory, DEFAULT_ADVISORIES, matchAdvisories } from "./advisories
 import type { ArchitectureFinding } from "./architecture-finding.ts";
 import { checkArchitecture } from "./check-architecture.ts";
 import { describeProblem } from "./describe-problem.ts";
-import { type Finding, fail, pass, warn } from "./finding.ts";
+import { type Finding, fail, pass, toCheck, warn } from "./finding.ts";
 import { judgeProblem, type ProblemArea } from "./judge-problem.ts";
 import { judgeQuantization } from "./judge-quantization.ts";
 import {
@@ -65,7 +65,7 @@ export function decideAdmission(facts: AdmissionFacts): AdmissionVerdict {
   return {
     verdict: failed === undefined ? "admit" : "refuse",
     code: failed?.code ?? null,
-    checks: findings.map(({ name, status, detail }) => ({ name, status, detail })),
+    checks: findings.map(toCheck),
     overridden: findings.filter(({ isOverridden }) => isOverridden === true).map(({ name }) => name),
   };
 }
@@ -90,7 +90,7 @@ function checkArea(
   const detail = named.slice(0, NAMED_PROBLEMS).join("; ") + rest;
   const code = refusing[0]?.code ?? null;
   if (code === null) return [warn(area, detail)];
-  return [fail(area, code, `${detail}; ${nextStep(code, modelId)}`)];
+  return [fail(area, code, detail, { nextStep: nextStep(code, modelId) })];
 }
 
 function nextStep(code: ErrorCode, modelId: string): string {
@@ -127,8 +127,12 @@ function checkOwnCode({ snapshot, needsTokenizerCode, trustsCode, modelId }: Adm
   if (wanted.length === 0) return [];
   const detail = wanted.join("; ");
   if (trustsCode) return [warn(name, `${detail}; the configuration trusts ${modelId}`)];
-  const next = `read that code, then trust exactly ${modelId} in the configuration, or get the model without it`;
-  return [fail(name, "model_unsupported_arch", `${detail}; ${next}`)];
+  return [
+    fail(name, "model_unsupported_arch", detail, {
+      expected: "a model that needs no code of its own",
+      nextStep: `read that code, then trust it with trust_code under models: ${modelId} in the configuration, or get the model without it`,
+    }),
+  ];
 }
 
 function checkRuntime(facts: AdmissionFacts): Finding[] {
@@ -138,6 +142,7 @@ function checkRuntime(facts: AdmissionFacts): Finding[] {
     blocklist = DEFAULT_BLOCKLIST,
     lastOutcome,
     allowUnsupportedRuntime,
+    modelId,
   } = facts;
   const name = "runtime";
   const where = `${runtime.backend} ${runtime.backendVersion}, mlx ${runtime.mlxVersion}`;
@@ -150,11 +155,9 @@ function checkRuntime(facts: AdmissionFacts): Finding[] {
   if (allowUnsupportedRuntime) return [{ ...warn(name, `${why}; overridden`), isOverridden: true }];
   const tried = lastOutcome === "fail" ? "; it failed when last tried" : "";
   return [
-    fail(
-      name,
-      "model_unsupported_backend",
-      `${why}${tried}; to try it all the same load with allow_unsupported_runtime`,
-    ),
+    fail(name, "model_unsupported_backend", `${why}${tried}`, {
+      nextStep: `to try it all the same load it with allow_unsupported_runtime: lmx load ${modelId} --allow-unsupported-runtime`,
+    }),
   ];
 }
 
@@ -167,15 +170,15 @@ function checkQuantization({ snapshot, architecture, modelId }: AdmissionFacts):
       return [pass(name, verdict.detail)];
     case "malformed":
       return [
-        fail(name, "model_incomplete", `${verdict.detail}; repair config.json with: lmx repair ${modelId}`),
+        fail(name, "model_incomplete", verdict.detail, {
+          nextStep: `repair config.json with: lmx repair ${modelId}`,
+        }),
       ];
     case "unsupported":
       return [
-        fail(
-          name,
-          "model_unsupported_backend",
-          `mlx_lm cannot read ${verdict.detail}; ${nextStep("model_unsupported_backend", modelId)}`,
-        ),
+        fail(name, "model_unsupported_backend", `mlx_lm cannot read ${verdict.detail}`, {
+          nextStep: nextStep("model_unsupported_backend", modelId),
+        }),
       ];
     default:
       return verdict satisfies never;
@@ -190,11 +193,9 @@ function checkAdvisories(facts: AdmissionFacts): Finding[] {
       const detail = `${advisory.summary} (${advisory.package}${advisory.range === "" ? "" : ` ${advisory.range}`}; ${advisory.source})`;
       if (advisory.level === "warn") return warn(name, detail);
       if (allowUnsupportedRuntime) return { ...warn(name, `${detail}; overridden`), isOverridden: true };
-      return fail(
-        name,
-        "model_unsupported_backend",
-        `${detail}; use another runtime, or load with allow_unsupported_runtime`,
-      );
+      return fail(name, "model_unsupported_backend", detail, {
+        nextStep: `use another runtime, or go past it: lmx load ${modelId} --allow-unsupported-runtime`,
+      });
     },
   );
 }

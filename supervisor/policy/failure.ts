@@ -1,8 +1,11 @@
 import type { ErrorCode } from "../../shared/errors.ts";
+import type { CrashCause, RecoveryHint } from "./crash-causes.ts";
+import { evidenceOf, findCause } from "./find-cause.ts";
+import { lastTraceback } from "./last-traceback.ts";
 import type { Failure } from "./model-state.ts";
+import type { WorkerPhase } from "./worker-phase.ts";
 
-/** How far a worker had come. */
-export type WorkerPhase = "starting" | "loading" | "canary" | "serving";
+export type { WorkerPhase } from "./worker-phase.ts";
 
 /** What is known about a worker that ended without being asked to. */
 export interface ExitFacts {
@@ -14,42 +17,90 @@ export interface ExitFacts {
   /** What the worker said in a `fatal` notification before it left. */
   readonly fatal: { readonly cause: string; readonly message: string } | null;
   readonly stderrTail: string;
+  /** True: the machine's memory was short when it ended; tells the memory guard from a hand. */
+  readonly memoryShort?: boolean;
+}
+
+/** What happened to a worker that ended by itself, and what can be done about it. */
+export interface ExitExplanation {
+  readonly failure: Failure;
+  /** What an operator can do; null: nothing known. */
+  readonly advice: string | null;
+  /** What to do before the next try; null: nothing known. */
+  readonly hint: RecoveryHint | null;
+  /** False: another process is to blame, so nothing should be counted against the model or a request. */
+  readonly blamesModel: boolean;
 }
 
 /** Class, cause and words for a worker that ended by itself; exit code 0 is a failure too. */
 export function classifyExit(facts: ExitFacts): Failure {
-  const code: ErrorCode = facts.phase === "serving" ? "worker_crashed" : "model_loader_crashed";
+  return explainExit(facts).failure;
+}
+
+/** The same with advice: the cause is one of `CRASH_CAUSES`, or `exit_<code>` or the signal's name when none fits. */
+export function explainExit(facts: ExitFacts): ExitExplanation {
   if (facts.spawnError !== null) {
-    return environment("spawn_failed", `The worker could not be started: ${facts.spawnError}`);
+    const message = `The worker could not be started: ${facts.spawnError}`;
+    return { failure: environment("spawn_failed", message), advice: null, hint: "wait", blamesModel: false };
   }
-  if (facts.fatal !== null) {
-    return {
-      class: "crash",
-      reason: { code, cause: facts.fatal.cause, message: `The engine failed: ${facts.fatal.message}` },
-    };
+  const row = findCause(facts);
+  const failure = failureOf(row?.cause ?? fallbackCause(facts), row, facts);
+  return {
+    failure,
+    advice: row?.advice ?? null,
+    hint: row?.hint ?? null,
+    blamesModel: failure.class !== "environment" && row?.blameless !== true,
+  };
+}
+
+function failureOf(cause: string, row: CrashCause | null, facts: ExitFacts): Failure {
+  const message = wordsFor(row, facts);
+  const failureClass = classOf(row, facts);
+  switch (failureClass) {
+    case "environment":
+      return environment(cause, message);
+    case "deterministic":
+      return { class: failureClass, reason: { code: row?.code ?? "model_incomplete", cause, message } };
+    case "crash":
+    case "resource": {
+      const code: ErrorCode = facts.phase === "serving" ? "worker_crashed" : "model_loader_crashed";
+      return { class: failureClass, reason: { code, cause, message } };
+    }
+    default:
+      return failureClass satisfies never;
   }
-  if (facts.signal === "SIGKILL") {
-    const message = `The worker was killed (SIGKILL) ${during(facts.phase)}, by the system's memory guard or by hand`;
-    return { class: "resource", reason: { code, cause: "killed_external", message } };
+}
+
+function classOf(row: CrashCause | null, { phase, signal, fatal }: ExitFacts): Failure["class"] {
+  // An exit before `initialize` was answered: no model had been named yet.
+  if (phase === "starting" && signal === null && fatal === null) return "environment";
+  if (row === null) return "crash";
+  // A runtime that has loaded a model works; what it lacks later, it lacks for this model.
+  if (row.class === "environment") return phase === "starting" || phase === "loading" ? row.class : "crash";
+  if (row.class === "deterministic") return phase === "loading" ? row.class : "crash";
+  return row.class;
+}
+
+function fallbackCause({ phase, signal, code, fatal }: ExitFacts): string {
+  if (fatal !== null) return fatal.cause;
+  if (signal !== null) return signal.toLowerCase();
+  return phase === "starting" ? "startup_failed" : `exit_${code}`;
+}
+
+function wordsFor(row: CrashCause | null, { phase, signal, code, fatal, stderrTail }: ExitFacts): string {
+  if (fatal !== null) return `The engine failed: ${fatal.message}`;
+  if (signal === "SIGKILL") {
+    const by = row?.memoryShort ? "while memory was short" : "by the system's memory guard or by hand";
+    return `The worker was killed (SIGKILL) ${during(phase)}, ${by}`;
   }
-  if (facts.signal !== null) {
-    return {
-      class: "crash",
-      reason: {
-        code,
-        cause: facts.signal.toLowerCase(),
-        message: `The worker died of ${facts.signal} ${during(facts.phase)}`,
-      },
-    };
+  const evidence = row === null ? null : evidenceOf(row, stderrTail);
+  if (signal !== null) {
+    return `The worker died of ${signal} ${during(phase)}${evidence === null ? "" : `; it said: ${cut(evidence)}`}`;
   }
-  if (facts.phase === "starting") {
-    return environment(
-      "startup_failed",
-      `The worker ended with exit code ${facts.code} before it was ready${lastLine(facts.stderrTail)}`,
-    );
-  }
-  const message = `The worker ended with exit code ${facts.code} ${during(facts.phase)}${lastLine(facts.stderrTail)}`;
-  return { class: "crash", reason: { code, cause: `exit_${facts.code}`, message } };
+  const ended = `The worker ended with exit code ${code} ${during(phase)}`;
+  const error = lastTraceback(stderrTail);
+  if (error !== null) return `${ended}; ${error.message} (at ${error.frame})`;
+  return evidence === null ? `${ended}${lastLine(stderrTail)}` : `${ended}; it said: ${cut(evidence)}`;
 }
 
 /** Codes a worker may answer to `load` that are a verdict on the model's files. */
@@ -103,5 +154,9 @@ function during(phase: WorkerPhase): string {
 
 function lastLine(stderr: string): string {
   const line = stderr.trimEnd().split("\n").at(-1)?.trim() ?? "";
-  return line === "" ? "" : `; its last words: ${line.slice(0, 300)}`;
+  return line === "" ? "" : `; its last words: ${cut(line)}`;
+}
+
+function cut(line: string): string {
+  return line.slice(0, 300);
 }

@@ -35,6 +35,7 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
         ? { kind: "hold" }
         : { kind: "refuse-coming", readyInMs: soonest - facts.now, reason: state.reason };
     }
+    case "checking":
     case "loading":
     case "canary":
       return facts.now < facts.deadline

@@ -49,6 +49,14 @@ export function compareVersions(a: Version, b: Version): number {
   return comparePublic(a, b) || compareLocal(a.local, b.local);
 }
 
+/** The same for texts, so that any two can be sorted: what is no version comes first, by its characters. */
+export function compareVersionTexts(a: string, b: string): number {
+  const [left, right] = [parseVersion(a), parseVersion(b)];
+  if (left !== null && right !== null) return compareVersions(left, right);
+  if (left === null && right === null) return a === b ? 0 : a < b ? -1 : 1;
+  return left === null ? -1 : 1;
+}
+
 function comparePublic(a: Version, b: Version): number {
   return (
     a.epoch - b.epoch ||

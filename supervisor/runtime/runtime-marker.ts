@@ -42,6 +42,12 @@ export function pythonOf(directory: string): string {
   return join(directory, "bin", "python");
 }
 
+/** Where the runtime's mlx_lm is installed. */
+export function packageDirectoryOf({ directory, versions }: Pick<Runtime, "directory" | "versions">): string {
+  const [major = "3", minor = "0"] = versions.python.split(".");
+  return join(directory, "lib", `python${major}.${minor}`, "site-packages", "mlx_lm");
+}
+
 /** Marks a directory as complete; written before the rename that puts it into use. */
 export async function writeMarker(directory: string, lockHash: string, proven: string): Promise<void> {
   const versions = markerSchema.shape.versions.parse(JSON.parse(proven));

@@ -40,6 +40,11 @@ export class BoundedRows {
     return this.#newestPass.has(textOf(key));
   }
 
+  /** Of exactly this key, oldest first. */
+  ofKey(key: RegistryKey): readonly RegistryEntry[] {
+    return this.#ofKey.get(textOf(key)) ?? [];
+  }
+
   #removeOldest(rows: Iterable<RegistryEntry>): void {
     let oldest: RegistryEntry | null = null;
     for (const row of rows) {

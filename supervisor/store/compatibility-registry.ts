@@ -17,6 +17,8 @@ export interface CompatibilityRegistry {
   recordDurably(entry: RegistryEntry): Promise<void>;
   /** Matching rows, oldest first. */
   entries(filter?: RegistryFilter): RegistryEntry[];
+  /** What was tried with exactly this model on exactly this runtime, oldest first. */
+  ofKey(key: RegistryKey): readonly RegistryEntry[];
   /** Has exactly this model passed on exactly this runtime? */
   hasPass(key: RegistryKey): boolean;
   /** Why rows live in memory only; null while the disk has them. */
@@ -54,6 +56,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Compatibil
     record: (entry) => void recordDurably(entry),
     recordDurably,
     entries: (filter = {}) => rows.all().filter((row) => matches(row, filter)),
+    ofKey: (key) => rows.ofKey(key),
     hasPass: (key) => rows.hasPass(key),
     degraded: () => file.degraded(),
     recovered: file.recovered,

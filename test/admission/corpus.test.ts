@@ -3,16 +3,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { AdmissionVerdict } from "../../supervisor/policy/admission.ts";
-import { askOracle, buildCorpus, type Corpus, type DamagedModel, judge, type Truth } from "./corpus.ts";
+import {
+  askInspection,
+  askOracle,
+  buildCorpus,
+  type Corpus,
+  type DamagedModel,
+  judge,
+  type Truth,
+} from "./corpus.ts";
 import { EXCEPTIONS, EXPECTED, NEEDS_INSPECT, SILENT } from "./expectations.ts";
 
 interface Judged {
   readonly model: DamagedModel;
   readonly verdict: AdmissionVerdict;
+  /** Of the whole admission: the files first, then the structure of what they admit. */
+  readonly code: string | null;
   readonly truth: Truth;
 }
 
-describe("admission without Python, against mlx_lm itself", () => {
+describe("admission against mlx_lm itself", () => {
   let directory: string;
   let corpus: Corpus;
   let judged: Judged[];
@@ -25,9 +35,23 @@ describe("admission without Python, against mlx_lm itself", () => {
       python,
       corpus.models.map(({ path }) => path),
     );
-    judged = [];
-    for (const [index, model] of corpus.models.entries())
-      judged.push({ model, verdict: await judge(corpus, model), truth: truths[index]! });
+    const verdicts: AdmissionVerdict[] = [];
+    for (const model of corpus.models) verdicts.push(await judge(corpus, model));
+    const admitted = corpus.models.filter((_, index) => verdicts[index]!.verdict === "admit");
+    const inspected = await askInspection(
+      python,
+      admitted.map(({ path }) => path),
+    );
+    const structure = new Map(admitted.map(({ path }, index) => [path, inspected[index]!]));
+    judged = corpus.models.map((model, index) => {
+      const verdict = verdicts[index]!;
+      return {
+        model,
+        verdict,
+        code: verdict.code ?? structure.get(model.path) ?? null,
+        truth: truths[index]!,
+      };
+    });
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -40,27 +64,33 @@ describe("admission without Python, against mlx_lm itself", () => {
 
   it("gives every damaged model its exact code", () => {
     const wrong = judged
-      .map(({ model, verdict }) => ({ ...model, code: verdict.code, expected: expectedCode(model) }))
+      .map(({ model, code }) => ({ ...model, code, expected: expectedCode(model) }))
       .filter(({ code, expected }) => code !== expected);
     expect(wrong).toEqual([]);
   });
 
-  it("admits only what mlx_lm loads and renders, but for what the strict load is there to find", () => {
-    const falseAdmits = judged.filter(({ verdict, truth }) => verdict.verdict === "admit" && !truth.works);
-    expect(unexplained(falseAdmits, NEEDS_INSPECT)).toEqual([]);
-    expect(staleExplanations(falseAdmits, NEEDS_INSPECT)).toEqual([]);
+  it("admits nothing that mlx_lm cannot load and render", () => {
+    const falseAdmits = judged.filter(({ code, truth }) => code === null && !truth.works);
+    expect(falseAdmits).toEqual([]);
   });
 
   it("refuses only what mlx_lm refuses, but for what it would load without a word and get wrong", () => {
-    const falseRefusals = judged.filter(({ verdict, truth }) => verdict.verdict === "refuse" && truth.works);
+    const falseRefusals = judged.filter(({ code, truth }) => code !== null && truth.works);
     expect(unexplained(falseRefusals, SILENT)).toEqual([]);
     expect(staleExplanations(falseRefusals, SILENT)).toEqual([]);
+  });
+
+  it("leaves to the structure only what no file tells", () => {
+    const byStructure = judged.filter(({ code, verdict }) => code !== null && verdict.code === null);
+    expect(unexplained(byStructure, NEEDS_INSPECT)).toEqual([]);
+    expect(staleExplanations(byStructure, NEEDS_INSPECT)).toEqual([]);
   });
 
   it("names what it found and what to do next in every refusal", () => {
     const mute = judged.filter(({ verdict }) =>
       verdict.checks.some(
-        ({ status, detail }) => status === "fail" && !/lmx repair|convert|trust|runtime|newer/.test(detail),
+        ({ status, next_step }) =>
+          status === "fail" && !/lmx repair|convert|trust|runtime|newer/.test(next_step ?? ""),
       ),
     );
     expect(mute.map(({ model }) => model)).toEqual([]);

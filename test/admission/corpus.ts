@@ -48,27 +48,49 @@ export async function buildCorpus(python: string, directory: string): Promise<Co
 }
 
 /** Loads every directory with mlx_lm; one that takes the process with it counts as not working. */
-export async function askOracle(python: string, paths: readonly string[]): Promise<Truth[]> {
-  const truths: Truth[] = [];
-  while (truths.length < paths.length) {
-    truths.push(...(await askUntilItDies(python, paths.slice(truths.length))));
-    if (truths.length < paths.length)
-      truths.push({ works: false, stage: "process", error: "the process died" });
-  }
-  return truths;
+export function askOracle(python: string, paths: readonly string[]): Promise<Truth[]> {
+  return askAll(python, "tests.load_oracle", paths, {
+    works: false,
+    stage: "process",
+    error: "the process died",
+  });
 }
 
-async function askUntilItDies(python: string, paths: readonly string[]): Promise<Truth[]> {
-  const oracle = spawn(python, ["-m", "tests.load_oracle"], {
+/** What the worker's inspection refuses each directory with; null: nothing. */
+export async function askInspection(python: string, paths: readonly string[]): Promise<(string | null)[]> {
+  const answers = await askAll(python, "tests.inspect_many", paths, { code: "the process died" });
+  return answers.map(({ code }: { code: string | null }) => code);
+}
+
+async function askAll<Answer>(
+  python: string,
+  module: string,
+  paths: readonly string[],
+  whenItDies: Answer,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  while (answers.length < paths.length) {
+    answers.push(...(await askUntilItDies<Answer>(python, module, paths.slice(answers.length))));
+    if (answers.length < paths.length) answers.push(whenItDies);
+  }
+  return answers;
+}
+
+async function askUntilItDies<Answer>(
+  python: string,
+  module: string,
+  paths: readonly string[],
+): Promise<Answer[]> {
+  const child = spawn(python, ["-m", module], {
     cwd: workerDirectory,
     env: environment,
     stdio: ["pipe", "pipe", "ignore"],
   });
-  // A dead oracle no longer reads; its missing answers say so.
-  oracle.stdin.on("error", () => {});
-  oracle.stdin.end(paths.map((path) => `${path}\n`).join(""));
-  const answers: Truth[] = [];
-  for await (const line of createInterface(oracle.stdout)) answers.push(JSON.parse(line) as Truth);
+  // A dead process no longer reads; its missing answers say so.
+  child.stdin.on("error", () => {});
+  child.stdin.end(paths.map((path) => `${path}\n`).join(""));
+  const answers: Answer[] = [];
+  for await (const line of createInterface(child.stdout)) answers.push(JSON.parse(line) as Answer);
   return answers;
 }
 

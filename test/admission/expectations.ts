@@ -90,21 +90,23 @@ export const EXPECTED: Readonly<Record<string, ErrorCode | null>> = {
   "values-infinite": null,
   "values-zero": null,
 
-  "tensor-dropped": null,
-  "tensor-extra": null,
-  "tensor-misshapen": null,
-  "layers-extra": null,
-  "config-with-text-for-a-number": null,
-  "config-without-heads": null,
-  "template-with-unknown-filter": null,
+  "tensor-dropped": incomplete,
+  "tensor-extra": incomplete,
+  "tensor-misshapen": incomplete,
+  "layers-extra": incomplete,
+  "config-with-text-for-a-number": incomplete,
+  "config-without-heads": incomplete,
+  "template-with-unknown-filter": incomplete,
 };
 
 /** Architectures for which a damage means something else than for the others. */
 export const EXCEPTIONS: Readonly<
   Record<string, { readonly code: ErrorCode | null; readonly archs: readonly string[] }>
 > = {
-  // Every field has a default there, which only the shapes of the weights contradict.
-  "config-without-field": { code: null, archs: ["deepseek_v32", "kimi_k2", "gemma3_text", "gpt_oss"] },
+  // These drop layers beyond the config's count by themselves: they hold speculative heads.
+  "layers-extra": { code: null, archs: ["glm4_moe", "glm_moe_dsa", "deepseek_v32"] },
+  // The tensor is the head, which may be missing when it is tied to the embedding.
+  "tensor-dropped": { code: null, archs: ["gemma3_text"] },
   // transformers knows the tokenizer of these types and never looks at the model's own.
   "tokenizer-of-own-code": {
     code: null,

@@ -104,7 +104,10 @@ describe("load", () => {
     load.catch(() => {});
     await settled();
     workers[0]?.die({ signal: "SIGABRT" });
-    await expect(load).rejects.toMatchObject({ code: "model_loader_crashed", details: { cause: "sigabrt" } });
+    await expect(load).rejects.toMatchObject({
+      code: "model_loader_crashed",
+      details: { cause: "native_abort" },
+    });
   });
 
   it("answers when somebody unloads in the middle of it", async () => {

@@ -76,7 +76,7 @@ describe("the observer", () => {
     await settled();
     workers[1]?.row([FINISH]);
     expect(heard).toEqual([
-      "exited sigsegv",
+      "exited native_segv",
       "restarted",
       "loaded 0.5",
       "memory 1",

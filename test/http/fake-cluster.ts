@@ -1,9 +1,9 @@
-import type { LoadResult, ModelDetail, UnloadResult } from "../../shared/admin.ts";
+import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
 import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 import type { Readiness } from "../../shared/readiness.ts";
-import type { Cluster, Generation } from "../../supervisor/cluster/cluster.ts";
+import type { Cluster, Generation, LoadOptions } from "../../supervisor/cluster/cluster.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
@@ -81,6 +81,9 @@ export interface GenerateCall {
 export class FakeCluster implements Cluster {
   readonly generateCalls: GenerateCall[] = [];
   readonly loadCalls: string[] = [];
+  /** Options of the loads, in the order of `loadCalls`. */
+  readonly loadOptions: LoadOptions[] = [];
+  readonly probeCalls: { readonly id: string; readonly allowUnsupportedRuntime?: boolean }[] = [];
   readonly unloadCalls: string[] = [];
   readonly details = new Map<string, ModelDetail>();
   modelSettings: ModelSettings = modelSettingsSchema.parse({});
@@ -95,6 +98,15 @@ export class FakeCluster implements Cluster {
     load_seconds: 1.5,
     memory_bytes: 1024,
     checks: [],
+  });
+  onProbe: (id: string) => Promise<ProbeResult> = async (id) => ({
+    model_id: this.model(id).id,
+    verdict: "admit",
+    code: null,
+    checks: [
+      { name: "config", status: "pass", detail: "found and readable", expected: null, next_step: null },
+    ],
+    memory: { weights_bytes: 10, kv_bytes_per_token: 2, required_bytes: 100, available_bytes: 1000 },
   });
 
   constructor(...models: ModelDetail[]) {
@@ -134,14 +146,21 @@ export class FakeCluster implements Cluster {
     return { model, promptTokens: USAGE.prompt_tokens, promptText, events: await this.onGenerate(call) };
   }
 
-  async load(id: string): Promise<LoadResult> {
+  async load(id: string, options: LoadOptions = {}): Promise<LoadResult> {
     this.loadCalls.push(id);
+    this.loadOptions.push(options);
     return this.onLoad(id);
   }
 
-  async startLoad(id: string): Promise<ModelDetail> {
+  async startLoad(id: string, options: LoadOptions = {}): Promise<ModelDetail> {
     this.loadCalls.push(id);
+    this.loadOptions.push(options);
     return this.model(id);
+  }
+
+  async probe(id: string, options: { allowUnsupportedRuntime?: boolean } = {}): Promise<ProbeResult> {
+    this.probeCalls.push({ id, ...options });
+    return this.onProbe(id);
   }
 
   async unload(id: string): Promise<UnloadResult> {

@@ -70,6 +70,7 @@ export function testApp({
     cluster,
     service,
     metrics,
+    compatibility: { entries: () => [] },
     config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),

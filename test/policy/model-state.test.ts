@@ -5,11 +5,12 @@ import {
   type Decision,
   type Effect,
   type Failure,
+  holdsMemory,
   type Model,
   type ModelEvent,
   NEW_MODEL,
-  transition,
 } from "../../supervisor/policy/model-state.ts";
+import { transition } from "../../supervisor/policy/transition.ts";
 
 const at = (now: number) => ({ now, random: 0.5 });
 const failure = (kind: Failure["class"]): Failure => ({
@@ -32,7 +33,11 @@ function run(
   return { model, effects };
 }
 
-const toLoading: ModelEvent[] = [{ kind: "load-asked", by: "operator" }, { kind: "permit-granted" }];
+const toAdmitted: ModelEvent[] = [
+  { kind: "load-asked", by: "operator" },
+  { kind: "admission-passed", attempt: 1 },
+];
+const toLoading: ModelEvent[] = [...toAdmitted, { kind: "permit-granted" }];
 const toRoutable: ModelEvent[] = [
   ...toLoading,
   { kind: "loaded", worker: 1 },
@@ -45,6 +50,7 @@ describe("a model's life", () => {
     const { model, effects } = run(toRoutable);
     expect(model.state).toEqual({ kind: "routable", worker: 1 });
     expect(kinds(effects)).toEqual([
+      "check-admission",
       "ask-permit",
       "start-worker",
       "run-canary",
@@ -92,6 +98,7 @@ describe("a model's life", () => {
   it("keeps trying a model that is loaded at start", () => {
     const { model } = run([
       { kind: "load-asked", by: "auto-load" },
+      { kind: "admission-passed", attempt: 1 },
       { kind: "permit-granted" },
       { kind: "exited", worker: 1, failure: failure("crash") },
     ]);
@@ -107,12 +114,50 @@ describe("a model's life", () => {
     expect(model.state.kind).toBe("quarantined");
     expect(model.failures).toBe(0);
     expect(run([{ kind: "load-asked", by: "request" }], model).effects).toEqual([]);
-    expect(kinds(run([{ kind: "load-asked", by: "operator" }], model).effects)).toEqual(["ask-permit"]);
+    expect(kinds(run([{ kind: "load-asked", by: "operator" }], model).effects)).toEqual(["check-admission"]);
+  });
+
+  it("quarantines a model that admission refuses for good, and records it, without a worker or a permit", () => {
+    const { model, effects } = run([
+      { kind: "load-asked", by: "auto-load" },
+      { kind: "admission-refused", attempt: 1, failure: failure("deterministic") },
+    ]);
+    expect(model).toMatchObject({ state: { kind: "quarantined" }, failures: 0, lastWorker: 0 });
+    expect(kinds(effects)).toEqual(["check-admission", "report-failure", "record", "wake-waiters"]);
+  });
+
+  it("leaves a model unloaded, unrecorded and uncounted that is refused only for now", () => {
+    const { model, effects } = run([
+      { kind: "load-asked", by: "operator" },
+      { kind: "admission-refused", attempt: 1, failure: failure("environment") },
+    ]);
+    expect(model.state).toEqual({ kind: "unloaded", reason: failure("environment").reason });
+    expect(kinds(effects)).toEqual(["check-admission", "report-failure", "wake-waiters"]);
+  });
+
+  it("ignores the verdict of a check that was taken back or overtaken by one that goes further", () => {
+    const asked: ModelEvent = { kind: "load-asked", by: "operator" };
+    const refused: ModelEvent = { kind: "admission-refused", attempt: 1, failure: failure("deterministic") };
+    expect(run([asked, { kind: "unload-asked" }, refused]).model.state.kind).toBe("unloaded");
+    const overtaken = run([asked, { ...asked, override: true }, refused]);
+    expect(overtaken.model.state).toEqual({ kind: "checking", attempt: 2, override: true });
+    expect(run([asked, asked]).model.lastCheck).toBe(1);
+  });
+
+  it("holds its memory from the check on until its last worker is gone", () => {
+    const unloading = run([...toLoading, { kind: "unload-asked" }]).model;
+    expect(
+      [NEW_MODEL, run([{ kind: "load-asked", by: "operator" }]).model, unloading].map(holdsMemory),
+    ).toEqual([false, true, true]);
+    expect(
+      holdsMemory(run([{ kind: "exited", worker: 1, failure: failure("crash") }], unloading).model),
+    ).toBe(false);
   });
 
   it("counts nothing against a model whose environment is broken", () => {
     const { model, effects } = run([
       { kind: "load-asked", by: "auto-load" },
+      { kind: "admission-passed", attempt: 1 },
       { kind: "permit-granted" },
       { kind: "exited", worker: 1, failure: failure("environment") },
     ]);
@@ -132,7 +177,12 @@ describe("a model's life", () => {
   });
 
   it("starts no second worker before the old one is gone", () => {
-    const unloading = run([...toLoading, { kind: "unload-asked" }, { kind: "load-asked", by: "operator" }]);
+    const unloading = run([
+      ...toLoading,
+      { kind: "unload-asked" },
+      { kind: "load-asked", by: "operator" },
+      { kind: "admission-passed", attempt: 2 },
+    ]);
     expect(unloading.model.state).toMatchObject({ kind: "admitted", permit: "none" });
     const gone = run([{ kind: "exited", worker: 1, failure: failure("crash") }], unloading.model);
     expect(gone.model.state).toMatchObject({ kind: "admitted", permit: "asked" });
@@ -222,6 +272,15 @@ class FakeHost {
         return void this.apply({ kind: "steady", worker });
       case 10:
         return void this.apply({ kind: "idle", worker });
+      case 11:
+      case 12: {
+        const attempt = which % 5 === 0 ? 99 : this.model.lastCheck;
+        return void this.apply(
+          choice === 11
+            ? { kind: "admission-passed", attempt }
+            : { kind: "admission-refused", attempt, failure: failing },
+        );
+      }
       default:
         return void this.apply({ kind: "key-changed" });
     }
@@ -229,7 +288,7 @@ class FakeHost {
 }
 
 describe("invariants over random event sequences", () => {
-  const steps = fc.array(fc.tuple(fc.nat({ max: 11 }), fc.nat({ max: 20 })), { maxLength: 120 });
+  const steps = fc.array(fc.tuple(fc.nat({ max: 13 }), fc.nat({ max: 20 })), { maxLength: 120 });
 
   it("never has two live workers, and never routes to one whose canary did not pass or that is dead", () => {
     fc.assert(
@@ -295,7 +354,7 @@ describe("invariants over random event sequences", () => {
 
   it("never counts what the operator did, and always comes to rest when events stop", () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(0, 1, 2, 3, 4, 7, 8), { maxLength: 60 }), (choices) => {
+      fc.property(fc.array(fc.constantFrom(0, 1, 2, 3, 4, 7, 8, 11), { maxLength: 60 }), (choices) => {
         const host = new FakeHost();
         for (const choice of choices) host.step(choice, 1);
         expect(host.model.failures).toBe(0);

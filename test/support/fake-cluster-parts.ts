@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
 import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
-import { ModelHost } from "../../supervisor/cluster/model-host.ts";
+import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
 import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
 import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
@@ -17,9 +17,32 @@ export const ENTRY: CatalogueEntry = {
   digest: "d1",
 };
 
+/** Admits everything at once. */
+export const ADMITS: HostPorts["admission"] = {
+  examine: async () => ({
+    result: {
+      model_id: "m",
+      verdict: "admit",
+      code: null,
+      checks: [],
+      memory: { weights_bytes: null, kv_bytes_per_token: null, required_bytes: null, available_bytes: null },
+    },
+    failure: null,
+    overridden: [],
+    structure: null,
+    cacheBudgetBytes: null,
+  }),
+  release: () => {},
+};
+
 /** A real host over fake workers; everything the host asked for is recorded. */
 export function hostWithFakes(
-  options: { manual?: readonly WorkerMethod[]; mayStart?: boolean; observer?: ClusterObserver } = {},
+  options: {
+    manual?: readonly WorkerMethod[];
+    mayStart?: boolean;
+    observer?: ClusterObserver;
+    admission?: HostPorts["admission"];
+  } = {},
 ) {
   const workers: FakeWorker[] = [];
   const outcomes: string[] = [];
@@ -39,6 +62,8 @@ export function hostWithFakes(
     timeouts: timeoutsSchema.parse({}),
     loads: new LoadQueue(),
     record,
+    admission: options.admission ?? ADMITS,
+    measured: () => {},
     now: () => performance.now(),
     random: () => 0.5,
     observer: options.observer ?? NO_OBSERVER,

@@ -9,6 +9,7 @@ from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, Te
 from lmx_worker.completion import Completion
 from lmx_worker.engine import EncodedPrompt, LoadedModel, RowRequest
 from lmx_worker.failure import RequestFailure
+from lmx_worker.footprint import CacheBudget
 from lmx_worker.limits import check_prompt, fit_max_tokens
 from lmx_worker.stops import StopMatcher
 from lmx_worker.text import TextMachine
@@ -28,16 +29,20 @@ class Admitted:
 
 
 def admit_prompt(
-    call_id: int | str, command: Generate | Canary, prompt: EncodedPrompt, model: LoadedModel
+    call_id: int | str,
+    command: Generate | Canary,
+    prompt: EncodedPrompt,
+    model: LoadedModel,
+    cache: CacheBudget | None,
 ) -> Admitted:
     """What the engine gets and who reads its tokens.
 
     Raises:
-        RequestFailure: the prompt does not fit the model.
+        RequestFailure: the prompt does not fit the model or the memory for its caches.
     """
     length = len(prompt.token_ids)
     check_prompt(prompt.token_ids, model.facts)
-    max_tokens = fit_max_tokens(command.max_tokens, length, model.facts)
+    max_tokens = fit_max_tokens(command.max_tokens, length, model.facts, cache)
     match command:
         case Generate():
             row = RowRequest(

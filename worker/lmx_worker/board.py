@@ -21,6 +21,7 @@ class Ticket:
     waiting: RowRequest | None = None
     row: int | None = None
     length: int = 0  # tokens so far, prompt included
+    final_length: int = 0  # tokens when the completion reaches its limit
     started: bool = False  # the first token is out
     since: float = field(default_factory=time.monotonic)
 

@@ -75,10 +75,25 @@ class Initialize:
 
 
 @dataclass(frozen=True)
+class Inspect:
+    """Look at one model without reading its weights.
+
+    `path` is an absolute directory. None: `max_context_tokens` as configured, `tool_parser` as inferred.
+    `trust_code`: code that comes with the model may run.
+    """
+
+    model_id: str
+    path: str
+    max_context_tokens: int | None
+    tool_parser: str | None = None
+    trust_code: bool = False
+
+
+@dataclass(frozen=True)
 class Load:
     """Read one model.
 
-    `path` is an absolute directory. None: `max_context_tokens` as configured, `tool_parser` as inferred.
+    As `Inspect`; `cache_budget_bytes` is what the caches of all rows together may take, None: no limit.
     """
 
     model_id: str
@@ -86,6 +101,8 @@ class Load:
     max_context_tokens: int | None
     max_concurrency: int
     tool_parser: str | None = None
+    trust_code: bool = False
+    cache_budget_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -134,4 +151,4 @@ class Shutdown:
     """Orderly end."""
 
 
-Command = Initialize | Load | Canary | Generate | Cancel | Ping | Stats | Shutdown
+Command = Initialize | Inspect | Load | Canary | Generate | Cancel | Ping | Stats | Shutdown

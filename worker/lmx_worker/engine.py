@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from lmx_worker.commands import Load, Prompt, Sampling
+from lmx_worker.commands import Inspect, Load, Prompt, Sampling
 from lmx_worker.detokenize import Detokenizer
+from lmx_worker.footprint import CacheFootprint
 from lmx_worker.text import TextFormat
 
 
@@ -38,6 +39,20 @@ class ModelFacts:
     has_thinking: bool
     has_chat_template: bool = False
     can_fill: bool = False
+    caches: tuple[CacheFootprint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model's files say without its weights: counts, and bytes. `prefill_bytes` is an estimate."""
+
+    model_type: str
+    context_tokens: int
+    parameters: int
+    weights_bytes: int
+    caches: tuple[CacheFootprint, ...]
+    prefill_bytes: int
+    has_chat_template: bool
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,13 @@ class Engine(Protocol):
 
     def initialize(self) -> RuntimeFacts:
         """Import and check the runtime. Raises RequestFailure with what is wrong."""
+        ...
+
+    def inspect(self, request: Inspect) -> Inspection:
+        """Check a model as `load` does, without its weights. Raises RequestFailure.
+
+        Bounds the process for good: it is not to be used for anything else.
+        """
         ...
 
     def load(self, request: Load, progress: Callable[[LoadProgress], None]) -> LoadedModel:

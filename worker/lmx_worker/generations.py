@@ -16,6 +16,7 @@ from lmx_worker.failure import RequestFailure, fatal_cause, first_line
 from lmx_worker.limits import check_sampling, check_size
 from lmx_worker.pacing import Limits, Occupancy, PrefillRate, WaitingRow, choose_next, prefill_chunk
 from lmx_worker.preparation import Preparation, Prepared
+from lmx_worker.queue_limit import check_queue
 from lmx_worker.status import Status
 from lmx_worker.step_lines import step_lines
 
@@ -135,29 +136,34 @@ class Generations:
         self._count()
 
     def _queue(self, ticket: Ticket, prompt: EncodedPrompt) -> None:
-        admitted = admit_prompt(ticket.call_id, ticket.command, prompt, self._model)
+        admitted = admit_prompt(ticket.call_id, ticket.command, prompt, self._model, self._limits.cache)
+        final_length = len(prompt.token_ids) + admitted.row.max_tokens
+        if isinstance(ticket.command, Generate):
+            check_queue(len(self._board.waiting()), self._occupancy(), self._limits, final_length)
         if admitted.answer is not None:
             self._answer(ticket, result=admitted.answer)
         ticket.sink, ticket.waiting = admitted.sink, admitted.row
-        ticket.length = len(prompt.token_ids)
+        ticket.length, ticket.final_length = len(prompt.token_ids), final_length
 
     def _admit(self) -> None:
         now = time.monotonic()
         while waiting := self._board.waiting():
-            running = self._board.running()
-            occupancy = Occupancy(
-                rows=len(running),
-                longest_tokens=max((ticket.length for ticket in running), default=0),
-                prefilling=[ticket.length for ticket in running if not ticket.started],
-            )
-            rows = [WaitingRow(ticket.length, ticket.since) for ticket in waiting]
-            chosen = choose_next(rows, occupancy, self._limits, now)
+            rows = [WaitingRow(ticket.length, ticket.since, ticket.final_length) for ticket in waiting]
+            chosen = choose_next(rows, self._occupancy(), self._limits, now)
             if chosen is None:
                 return
             ticket = waiting[chosen]
             assert ticket.waiting is not None
             ticket.row = self._engine.insert(ticket.waiting)
             ticket.waiting = None
+
+    def _occupancy(self) -> Occupancy:
+        running = self._board.running()
+        return Occupancy(
+            rows=len(running),
+            longest_final_tokens=max((ticket.final_length for ticket in running), default=0),
+            prefilling=[ticket.length for ticket in running if not ticket.started],
+        )
 
     def _accept(self, ticket: Ticket | None, token: RowToken) -> dict[str, Any] | None:
         if ticket is None:

@@ -3,6 +3,7 @@
 from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, Sampling, TextPrompt, TokenPrompt
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
+from lmx_worker.footprint import CacheBudget, row_bytes
 
 
 def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> None:
@@ -54,10 +55,39 @@ def check_sampling(sampling: Sampling, facts: ModelFacts) -> None:
         )
 
 
-def fit_max_tokens(wanted: int | None, prompt_tokens: int, facts: ModelFacts) -> int:
-    """Completion limit that the context can hold; None asks for all of it."""
+def fit_max_tokens(
+    wanted: int | None, prompt_tokens: int, facts: ModelFacts, cache: CacheBudget | None
+) -> int:
+    """Completion limit that context and caches can hold; None asks for as much as they do.
+
+    Raises:
+        RequestFailure: context_length_exceeded, when the request would not fit with all the caches to itself.
+    """
     room = facts.context_tokens - prompt_tokens
-    return room if wanted is None else min(wanted, room)
+    limit = room if wanted is None else min(wanted, room)
+    if cache is None or cache.holds(1, prompt_tokens + limit):
+        return limit
+    fitting = cache.longest_row(facts.context_tokens)
+    if wanted is None and fitting > prompt_tokens:
+        return fitting - prompt_tokens
+    raise _too_much_cache(wanted, prompt_tokens, limit if wanted is not None else 1, fitting, cache)
+
+
+def _too_much_cache(
+    wanted: int | None, prompt_tokens: int, limit: int, fitting: int, cache: CacheBudget
+) -> RequestFailure:
+    needed = row_bytes(cache.caches, prompt_tokens + limit)
+    shorter = "lower max_tokens" if wanted is not None and fitting > prompt_tokens else "shorten the prompt"
+    return RequestFailure(
+        "context_length_exceeded",
+        f"{prompt_tokens} tokens of prompt and {limit} of completion need {needed} bytes of cache, and this "
+        f"model may use {cache.total_bytes}, enough for {fitting} tokens; {shorter}.",
+        param="max_tokens" if shorter == "lower max_tokens" else "prompt",
+        prompt_tokens=prompt_tokens,
+        needed_bytes=needed,
+        available_bytes=cache.total_bytes,
+        fitting_tokens=fitting,
+    )
 
 
 def _too_long(count: str, facts: ModelFacts, *, prompt_tokens: int) -> RequestFailure:

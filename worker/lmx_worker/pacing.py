@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmx_worker.footprint import CacheBudget
+
 # A prompt chunk stalls every stream and delays every cancel: bounded in measured time and in tokens.
 MAX_CHUNK_SECONDS = 2.0
 COMFORTABLE_CHUNK_SECONDS = 0.25
@@ -53,27 +55,28 @@ def prefill_chunk(rate: float | None, *, rows_in_prefill: int, rows_decoding: in
 
 @dataclass(frozen=True)
 class WaitingRow:
-    """A prompt not yet in the engine; `since` in monotonic seconds."""
+    """A prompt not yet in the engine: its length, `since` in monotonic seconds, and its length at the end."""
 
     tokens: int
     since: float
+    final_tokens: int
 
 
 @dataclass(frozen=True)
 class Occupancy:
-    """Rows in the engine: how many at all, the longest in tokens, and the prompt lengths still in prefill."""
+    """Rows in the engine: how many at all, how long the longest may become, and prompt lengths in prefill."""
 
     rows: int
-    longest_tokens: int
+    longest_final_tokens: int
     prefilling: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Rows at once, and tokens of padded KV cache (rows x longest row); None: no limit beyond the rows."""
+    """Rows at once, and what their caches may take; None: no limit beyond the rows."""
 
     max_rows: int
-    max_padded_tokens: int | None
+    cache: CacheBudget | None = None
 
 
 def choose_next(
@@ -81,15 +84,19 @@ def choose_next(
 ) -> int | None:
     """Index of the prompt to admit now, or None to wait.
 
-    Shortest first, except that one which waited AGEING_SECONDS goes first. The batch's KV cache is padded to
-    its longest row, so what counts is rows x longest.
+    Shortest first of those whose caches fit, except that one which waited AGEING_SECONDS goes first, and when
+    its caches do not fit nobody passes it: room only comes when rows leave. Rows count with the length they
+    may reach, so that whoever is admitted can be finished.
     """
     if not waiting or occupancy.rows >= limits.max_rows:
         return None
     aged = [index for index, row in enumerate(waiting) if now - row.since >= AGEING_SECONDS]
-    index = aged[0] if aged else min(range(len(waiting)), key=lambda i: (waiting[i].tokens, waiting[i].since))
-    row = waiting[index]
-    return index if _fits_prefill(row, occupancy) and _fits_cache(row, occupancy, limits) else None
+    candidates = aged[:1] if aged else range(len(waiting))
+    fitting = [index for index in candidates if _fits_cache(waiting[index], occupancy, limits)]
+    if not fitting:
+        return None
+    index = min(fitting, key=lambda i: (waiting[i].tokens, waiting[i].since))
+    return index if _fits_prefill(waiting[index], occupancy) else None
 
 
 def _fits_prefill(row: WaitingRow, occupancy: Occupancy) -> bool:
@@ -101,6 +108,11 @@ def _fits_prefill(row: WaitingRow, occupancy: Occupancy) -> bool:
 
 
 def _fits_cache(row: WaitingRow, occupancy: Occupancy, limits: Limits) -> bool:
-    if limits.max_padded_tokens is None or occupancy.rows == 0:
+    """The batch's caches are padded to its longest row.
+
+    Alone in the engine anything may run: a row that could never fit was refused before.
+    """
+    if limits.cache is None or occupancy.rows == 0:
         return True
-    return (occupancy.rows + 1) * max(occupancy.longest_tokens, row.tokens) <= limits.max_padded_tokens
+    longest = max(occupancy.longest_final_tokens, row.final_tokens)
+    return limits.cache.holds(occupancy.rows + 1, longest)

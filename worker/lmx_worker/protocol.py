@@ -12,6 +12,7 @@ from lmx_worker.commands import (
     FillPrompt,
     Generate,
     Initialize,
+    Inspect,
     Load,
     MessagesPrompt,
     Ping,
@@ -104,6 +105,16 @@ def _initialize(fields: Fields) -> Initialize:
     return Initialize(version)
 
 
+def _inspect(fields: Fields) -> Inspect:
+    return Inspect(
+        model_id=fields.text("model_id"),
+        path=fields.text("path"),
+        max_context_tokens=fields.optional_integer("max_context_tokens", minimum=1),
+        tool_parser=fields.optional_text("tool_parser"),
+        trust_code=fields.flag("trust_code"),
+    )
+
+
 def _load(fields: Fields) -> Load:
     return Load(
         model_id=fields.text("model_id"),
@@ -111,6 +122,8 @@ def _load(fields: Fields) -> Load:
         max_context_tokens=fields.optional_integer("max_context_tokens", minimum=1),
         max_concurrency=fields.integer("max_concurrency", minimum=1, maximum=1024),
         tool_parser=fields.optional_text("tool_parser"),
+        trust_code=fields.flag("trust_code"),
+        cache_budget_bytes=fields.optional_integer("cache_budget_bytes", minimum=0),
     )
 
 
@@ -202,6 +215,7 @@ def _tool(fields: Fields) -> dict[str, Any]:
 
 METHODS = {
     "initialize": _initialize,
+    "inspect": _inspect,
     "load": _load,
     "canary": _canary,
     "generate": _generate,

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
-from lmx_worker.commands import Canary, Cancel, Generate, Initialize, Load, Shutdown, Stats
+from lmx_worker.commands import Canary, Cancel, Generate, Initialize, Inspect, Load, Shutdown, Stats
 from lmx_worker.engine import Engine, LoadProgress
 from lmx_worker.failure import (
     INTERNAL_ERROR,
@@ -19,6 +19,7 @@ from lmx_worker.failure import (
     fatal_cause,
     first_line,
 )
+from lmx_worker.footprint import CacheBudget
 from lmx_worker.generations import EngineLost, Generations, Send
 from lmx_worker.pacing import Limits
 from lmx_worker.preparation import Prepared
@@ -57,6 +58,7 @@ class Scheduler:
         self._status = status
         self._on_initialized = on_initialized
         self._initialized = False
+        self._inspected = False
         self._generations: Generations | None = None
 
     def run(self) -> int:
@@ -121,6 +123,8 @@ class Scheduler:
         match command:
             case Initialize():
                 return self._initialize()
+            case Inspect():
+                return self._inspect(command)
             case Load():
                 return self._load(command)
             case Canary() | Generate():
@@ -152,15 +156,22 @@ class Scheduler:
             "device": facts.device,
         }
 
+    def _inspect(self, command: Inspect) -> dict[str, Any]:
+        self._check_unused()
+        self._inspected = True
+        started = monotonic()
+        inspection = self._engine.inspect(command)
+        return {**asdict(inspection), "seconds": round(monotonic() - started, 6)}
+
     def _load(self, command: Load) -> dict[str, Any]:
-        if self._generations is not None:
-            raise RequestFailure(
-                "invalid_request_error", "A model is loaded already; one process serves one model.",
-                number=INVALID_REQUEST,
-            )  # fmt: skip
+        self._check_unused()
         started = monotonic()
         model = self._engine.load(command, Progress(self._send, self._status))
-        limits = Limits(max_rows=command.max_concurrency, max_padded_tokens=None)
+        budget = command.cache_budget_bytes
+        limits = Limits(
+            max_rows=command.max_concurrency,
+            cache=None if budget is None else CacheBudget(model.facts.caches, budget),
+        )
         self._generations = Generations(
             self._engine, model, limits, self._send, self._status, deliver_prepared=self._inbox.put
         )
@@ -171,6 +182,20 @@ class Scheduler:
             "peak_memory_bytes": memory.peak,
             "load_seconds": round(monotonic() - started, 6),
         }
+
+    def _check_unused(self) -> None:
+        """One process inspects one model or serves one."""
+        if self._generations is not None:
+            raise RequestFailure(
+                "invalid_request_error", "A model is loaded already; one process serves one model.",
+                number=INVALID_REQUEST,
+            )  # fmt: skip
+        if self._inspected:
+            # Its limits stay: an allocation of the engine that fails would end it.
+            raise RequestFailure(
+                "invalid_request_error", "A worker that inspected is thrown away; start another one.",
+                number=INVALID_REQUEST,
+            )  # fmt: skip
 
     def _stats(self) -> dict[str, Any]:
         memory = self._engine.memory()

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lmx_worker.commands import FillPrompt, Load, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.commands import FillPrompt, Inspect, Load, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
 from lmx_worker.detokenize import ByteDetokenizer, Detokenizer
 from lmx_worker.engine import (
     EncodedPrompt,
+    Inspection,
     LoadedModel,
     LoadProgress,
     MemoryFacts,
@@ -17,6 +18,7 @@ from lmx_worker.engine import (
     StepResult,
 )
 from lmx_worker.failure import RequestFailure
+from lmx_worker.footprint import CacheFootprint
 from lmx_worker.text import NORMAL, TextFormat
 
 END = 0
@@ -71,15 +73,25 @@ class FakeEngine:
     closed: bool = False
     chunks: list[int] = field(default_factory=list)
     before_step: Callable[[], None] = lambda: None
+    caches: tuple[CacheFootprint, ...] = ()
+    context_tokens: int = 100
+    inspect_fault: Exception | None = None
 
     def initialize(self) -> RuntimeFacts:
         return RuntimeFacts({"python": "3", "mlx": "0", "mlx_lm": "0", "transformers": "0"}, "cpu")
+
+    def inspect(self, request: Inspect) -> Inspection:
+        if self.inspect_fault is not None:
+            raise self.inspect_fault
+        return Inspection("fake", 100, 7, 28, self.caches, 11, True)
 
     def load(self, request: Load, progress: Callable[[LoadProgress], None]) -> LoadedModel:
         progress(LoadProgress("weights", 0, 10))
         if self.load_fault is not None:
             raise self.load_fault
-        return LoadedModel(ModelFacts("fake", 100, 256, (END,), None, False), FakeCodec())
+        return LoadedModel(
+            ModelFacts("fake", self.context_tokens, 256, (END,), None, False, caches=self.caches), FakeCodec()
+        )
 
     def insert(self, row: RowRequest) -> int:
         number = len(self.given)

@@ -201,3 +201,8 @@ def test_ids_beyond_the_embedding_are_beyond_the_vocabulary(model: Path) -> None
 @pytest.mark.parametrize("error", [SystemExit(1), ModuleNotFoundError("No module named 'hf_olmo'")])
 def test_an_architecture_that_needs_a_package_is_unsupported(error: BaseException) -> None:
     assert load_failure(error, "config").word == "model_unsupported_arch"
+
+
+def test_an_architecture_that_needs_a_gpu_needs_another_backend() -> None:
+    error = RuntimeError("[metal_kernel] No Metal back-end.")
+    assert load_failure(error, "architecture").word == "model_unsupported_backend"

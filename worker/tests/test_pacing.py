@@ -1,5 +1,6 @@
 import pytest
 
+from lmx_worker.footprint import CacheBudget, CacheFootprint
 from lmx_worker.pacing import (
     MAX_CHUNK_ALONE,
     MIN_CHUNK,
@@ -11,8 +12,8 @@ from lmx_worker.pacing import (
     prefill_chunk,
 )
 
-NO_LIMIT = Limits(max_rows=32, max_padded_tokens=None)
-EMPTY = Occupancy(rows=0, longest_tokens=0, prefilling=[])
+NO_LIMIT = Limits(max_rows=32)
+EMPTY = Occupancy(rows=0, longest_final_tokens=0, prefilling=[])
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_the_rate_follows_measurements_and_ignores_tiny_ones() -> None:
 
 
 def choose(
-    *tokens: int, occupancy: Occupancy = EMPTY, limits: Limits = NO_LIMIT, ages: float = 0
+    *tokens: int, occupancy: Occupancy = EMPTY, limits: Limits = NO_LIMIT, ages: float = 0, more: int = 0
 ) -> int | None:
-    waiting = [WaitingRow(length, since=10.0) for length in tokens]
+    waiting = [WaitingRow(length, since=10.0, final_tokens=length + more) for length in tokens]
     return choose_next(waiting, occupancy, limits, now=10.0 + ages)
 
 
@@ -73,11 +74,30 @@ def test_short_prompts_share_a_prefill_and_a_long_one_has_one_companion() -> Non
     assert choose(9000, occupancy=Occupancy(2, 10, [10, 10])) is None
 
 
+def limited_to(tokens: int) -> Limits:
+    """Caches of one byte a token; 255 tokens are held back for each row of a batch."""
+    return Limits(32, CacheBudget((CacheFootprint("KVCache", 1, 0, 1, None),), tokens))
+
+
 def test_the_padded_cache_is_what_counts() -> None:
     """Trap e: fifteen short rows beside one of 8000 tokens cost sixteen times 8000."""
-    limits = Limits(max_rows=32, max_padded_tokens=16_000)
+    limits = limited_to(2 * (8000 + 255))
     assert choose(100, occupancy=Occupancy(15, 200, []), limits=limits) == 0
     assert choose(8000, occupancy=Occupancy(15, 200, []), limits=limits) is None
     assert choose(8000, occupancy=Occupancy(1, 200, []), limits=limits) == 0
     assert choose(100, occupancy=Occupancy(2, 8000, []), limits=limits) is None
     assert choose(20_000, limits=limits) == 0, "alone in the engine anything may run"
+
+
+def test_a_row_counts_with_the_length_it_may_reach() -> None:
+    limits = limited_to(2 * (1000 + 255))
+    assert choose(10, occupancy=Occupancy(1, 1000, []), limits=limits, more=990) == 0
+    assert choose(10, occupancy=Occupancy(1, 1000, []), limits=limits, more=991) is None
+
+
+def test_a_row_without_room_is_passed_until_it_has_waited_long() -> None:
+    limits, occupancy = limited_to(2 * (1000 + 255)), Occupancy(1, 500, [])
+    waiting = [WaitingRow(10, 10.0, 5000), WaitingRow(20, 10.5, 30)]
+    assert choose_next(waiting, occupancy, limits, now=11.0) == 1
+    assert choose_next(waiting, occupancy, limits, now=12.1) is None
+    assert choose_next(waiting, EMPTY, limits, now=12.1) == 0

@@ -3,7 +3,16 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import Canary, FillPrompt, Generate, Load, MessagesPrompt, Sampling, TokenPrompt
+from lmx_worker.commands import (
+    Canary,
+    FillPrompt,
+    Generate,
+    Inspect,
+    Load,
+    MessagesPrompt,
+    Sampling,
+    TokenPrompt,
+)
 from lmx_worker.protocol import Call, RejectedCall, parse_call
 from tests.worker_process import chat, request
 
@@ -26,6 +35,13 @@ def test_commands_come_out_typed() -> None:
         "load", model_id="m", path="/m", max_context_tokens=9, max_concurrency=4, tool_parser="mistral"
     ).command
     assert load == Load("m", "/m", 9, 4, "mistral")
+    options = {"trust_code": True, "cache_budget_bytes": 0}
+    load = parse("load", model_id="m", path="/m", max_context_tokens=9, max_concurrency=4, **options).command
+    assert load == Load("m", "/m", 9, 4, None, trust_code=True, cache_budget_bytes=0)
+    params = {"model_id": "m", "path": "/m", "max_context_tokens": None}
+    assert parse("inspect", **params).command == Inspect("m", "/m", None)
+    inspect = parse("inspect", **params, tool_parser="mistral", trust_code=True).command
+    assert inspect == Inspect("m", "/m", None, "mistral", trust_code=True)
     assert parse("canary", prompt="x", max_tokens=16).command == Canary("x", 16)
     generate = parse(
         "generate", request_id="a", request=request({"kind": "token_ids", "token_ids": [1]})
@@ -107,6 +123,11 @@ def test_bounds_of_the_other_methods() -> None:
         rejected("canary", prompt=None, max_tokens=max_tokens)
     rejected("load", model_id="m", path="/m", max_context_tokens=0, max_concurrency=1)
     rejected("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=0)
+    params = {"model_id": "m", "path": "/m", "max_context_tokens": None}
+    for wrong in ({"cache_budget_bytes": -1}, {"cache_budget_bytes": 1.5}, {"trust_code": "yes"}):
+        rejected("load", **params, max_concurrency=1, **wrong)
+    for wrong in ({"trust_code": 1}, {"max_context_tokens": 0}, {"max_concurrency": 1}):
+        rejected("inspect", **{**params, **wrong})
     rejected("initialize", protocol_version="1")
 
 

@@ -108,6 +108,14 @@ def test_evidence_tells_non_finite_and_constant_logits() -> None:
     assert logits_health(logits).tolist() == [[True, False], [True, True], [False, False], [False, False]]
 
 
+def test_a_mask_in_the_logits_is_no_fault_unless_it_covers_everything() -> None:
+    masked = float("-inf")
+    assert logits_health(mx.array([[masked, 2.0], [masked, masked]])).tolist() == [
+        [True, False],
+        [True, True],
+    ]
+
+
 KNOWN_KEYS = [
     (3011683077, 4097920862),
     (1662685524, 4222351127),

@@ -17,7 +17,7 @@ from tests.worker_process import chat
 class Conversation:
     """A scheduler on this thread; the preparation thread is its own."""
 
-    def __init__(self, engine: FakeEngine, *, rows: int = 4) -> None:
+    def __init__(self, engine: FakeEngine, *, rows: int = 4, budget: int | None = None) -> None:
         self.engine = engine
         self.sent: list[dict[str, Any]] = []
         self.status = Status()
@@ -32,7 +32,8 @@ class Conversation:
         )
         self._ids = 0
         self.put("initialize", protocol_version=1)
-        self.put("load", model_id="m", path="/m", max_context_tokens=None, max_concurrency=rows)
+        limits = {"max_concurrency": rows, "cache_budget_bytes": budget}
+        self.put("load", model_id="m", path="/m", max_context_tokens=None, **limits)
         self.scheduler.tick()
 
     def put(self, method: str, **params: Any) -> int:
@@ -288,3 +289,54 @@ def test_pings_show_steps_and_what_is_in_flight() -> None:
     talk.run_until_idle()
     assert talk.status.ping()["steps"] == before + 3
     assert talk.status.generated_tokens == 3
+
+
+def fresh(engine: FakeEngine) -> Conversation:
+    """A conversation in which nothing is loaded."""
+    talk = Conversation.__new__(Conversation)
+    talk.__dict__.update(engine=engine, sent=[], status=Status(), inbox=SimpleQueue(), _ids=0)
+    talk.scheduler = Scheduler(engine, talk.sent.append, talk.inbox, talk.status, on_initialized=lambda: None)
+    return talk
+
+
+INSPECT = {"model_id": "m", "path": "/m", "max_context_tokens": None}
+
+
+def test_an_inspection_needs_no_load_and_answers_facts_and_seconds() -> None:
+    talk = fresh(FakeEngine())
+    early = talk.put("inspect", **INSPECT)
+    talk.put("initialize", protocol_version=1)
+    call = talk.put("inspect", **INSPECT)
+    talk.scheduler.tick()
+    assert talk.answer(early)["error"]["message"] == "initialize comes first."
+    result = talk.answer(call)["result"]
+    assert result.pop("seconds") >= 0
+    assert result == {
+        "model_type": "fake",
+        "context_tokens": 100,
+        "parameters": 7,
+        "weights_bytes": 28,
+        "caches": (),
+        "prefill_bytes": 11,
+        "has_chat_template": True,
+    }
+
+
+@pytest.mark.parametrize("fault", [None, ZeroDivisionError("in the config")])
+def test_a_worker_that_inspected_is_thrown_away(fault: Exception | None) -> None:
+    talk = fresh(FakeEngine(inspect_fault=fault))
+    talk.put("initialize", protocol_version=1)
+    talk.put("inspect", **INSPECT)
+    calls = [talk.put("load", **INSPECT, max_concurrency=1), talk.put("inspect", **INSPECT)]
+    talk.scheduler.tick()
+    for call in calls:
+        error = talk.answer(call)["error"]
+        assert error["data"]["code"] == "invalid_request_error"
+        assert "a worker that inspected is thrown away" in error["message"].lower()
+
+
+def test_a_worker_that_serves_does_not_inspect() -> None:
+    talk = Conversation(FakeEngine())
+    call = talk.put("inspect", **INSPECT)
+    talk.scheduler.tick()
+    assert "A model is loaded already" in talk.answer(call)["error"]["message"]

@@ -39,6 +39,7 @@ VOLATILE = [
     "error.data.detail",
 ]
 LOAD = {"model_id": "tiny", "path": "$MODEL", "max_context_tokens": None, "max_concurrency": 4}
+LONG = {"kind": "token_ids", "token_ids": [80] * 250}
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 
 OPTIONS = {
@@ -119,6 +120,25 @@ CONVERSATIONS: dict[str, tuple[dict[str, Any], list[tuple[str, Any]]]] = {
             ("cancel", {"request_id": "cancelled later"}),
             ("cancel", {"request_id": "cancelled later"}),
             ("generate", {"request_id": "after", "request": chat("hello", max_tokens=2)}),
+            ("shutdown", {}),
+        ],
+    ),
+    "inspect": (
+        MODEL,
+        [
+            ("initialize", {"protocol_version": 1}),
+            ("inspect", {"model_id": "tiny", "path": "$MODEL", "max_context_tokens": None}),
+            ("load", LOAD),
+            ("shutdown", {}),
+        ],
+    ),
+    "budget": (
+        MODEL,
+        [
+            ("initialize", {"protocol_version": 1}),
+            ("load", {**LOAD, "trust_code": False, "cache_budget_bytes": 512 * 256}),
+            ("generate", {"request_id": "too much", "request": request(LONG, max_tokens=7)}),
+            ("generate", {"request_id": "all of it", "request": request(LONG, max_tokens=None)}),
             ("shutdown", {}),
         ],
     ),

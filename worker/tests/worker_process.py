@@ -73,12 +73,11 @@ class WorkerProcess:
         assert "error" in answer, answer
         return answer["error"]
 
-    def load(self, directory: Path, *, rows: int = 8, context: int | None = None) -> Message:
+    def load(self, directory: Path, *, rows: int = 8, context: int | None = None, **options: Any) -> Message:
         """Initialize and load."""
         self.result("initialize", protocol_version=1)
-        return self.result(
-            "load", model_id="test", path=str(directory), max_context_tokens=context, max_concurrency=rows
-        )
+        limits = {"max_context_tokens": context, "max_concurrency": rows}
+        return self.result("load", model_id="test", path=str(directory), **limits, **options)
 
     def next(self) -> Message:
         try:

@@ -1,11 +1,14 @@
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import {
   loadRequestSchema,
   loadResultSchema,
   modelListSchema,
+  probeRequestSchema,
+  probeResultSchema,
   unloadRequestSchema,
   unloadResultSchema,
 } from "../../../shared/admin.ts";
+import { actorOf } from "../actor.ts";
 import type { App, RouteContext } from "../app-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
@@ -23,8 +26,22 @@ const loadRoute = createRoute({
   summary: "Load a model and wait for the outcome",
   request: jsonRequest(loadRequestSchema),
   responses: {
-    200: { description: "Loaded and routable", content: jsonContent(loadResultSchema) },
+    200: {
+      description: "Loaded and routable; with `dry_run` the verdict of a probe",
+      content: jsonContent(z.union([loadResultSchema, probeResultSchema])),
+    },
     202: { description: "With `wait: false`: begun", content: jsonContent(unloadResultSchema) },
+    ...ERROR_RESPONSE,
+  },
+});
+
+const probeRoute = createRoute({
+  method: "post",
+  path: "/admin/models/probe",
+  summary: "Say whether a model can be loaded, check by check, without loading it",
+  request: jsonRequest(probeRequestSchema),
+  responses: {
+    200: { description: "The verdict; a refusal is an answer too", content: jsonContent(probeResultSchema) },
     ...ERROR_RESPONSE,
   },
 });
@@ -40,7 +57,7 @@ const unloadRoute = createRoute({
   },
 });
 
-/** `GET /admin/models`, `POST /admin/models/load`, `POST /admin/models/unload`. A load goes on when its client leaves. */
+/** `GET /admin/models`, `POST /admin/models/load`, `probe` and `unload`. A load goes on when its client leaves. */
 export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void {
   app.openapi(listRoute, async (c) =>
     c.json({ object: "list" as const, data: await cluster.listModels() }, 200),
@@ -48,11 +65,21 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
 
   app.openAPIRegistry.registerPath(loadRoute);
   app.post("/admin/models/load", jsonBody(loadRequestSchema), async (c) => {
-    const { model_id, wait } = c.req.valid("json");
+    const { model_id, wait, dry_run, allow_unsupported_runtime } = c.req.valid("json");
     c.set("model", model_id);
-    if (wait) return c.json(await cluster.load(model_id));
-    const { id, readiness } = await cluster.startLoad(model_id);
+    const allowUnsupportedRuntime = allow_unsupported_runtime;
+    if (dry_run) return c.json(await cluster.probe(model_id, { allowUnsupportedRuntime }));
+    const options = { allowUnsupportedRuntime, actor: actorOf(c) };
+    if (wait) return c.json(await cluster.load(model_id, options));
+    const { id, readiness } = await cluster.startLoad(model_id, options);
     return c.json({ model_id: id, readiness }, 202);
+  });
+
+  app.openAPIRegistry.registerPath(probeRoute);
+  app.post("/admin/models/probe", jsonBody(probeRequestSchema), async (c) => {
+    const { model_id, allow_unsupported_runtime } = c.req.valid("json");
+    c.set("model", model_id);
+    return c.json(await cluster.probe(model_id, { allowUnsupportedRuntime: allow_unsupported_runtime }));
   });
 
   app.openAPIRegistry.registerPath(unloadRoute);

@@ -4,8 +4,10 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-from lmx_worker.commands import Load
+from lmx_worker.commands import Inspect, Load
+from lmx_worker.confinement import confine_process
 from lmx_worker.engine import (
+    Inspection,
     LoadedModel,
     LoadProgress,
     MemoryFacts,
@@ -44,6 +46,13 @@ class MlxEngine:
         mx.set_cache_limit(CACHE_LIMIT_BYTES)
         device = "gpu" if mx.default_device().type == mx.DeviceType.gpu else "cpu"
         return RuntimeFacts(runtime_versions(), device)
+
+    def inspect(self, request: Inspect) -> Inspection:
+        """Check a model without its weights, within bounds that stay. Raises RequestFailure."""
+        from lmx_worker.mlx_engine.inspect import inspect_model
+
+        confine_process()
+        return inspect_model(request)
 
     def load(self, request: Load, progress: Callable[[LoadProgress], None]) -> LoadedModel:
         """Read the model and prove the whole path with one token. Raises RequestFailure."""

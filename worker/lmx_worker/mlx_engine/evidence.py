@@ -80,8 +80,11 @@ def pending_arrays(evidence: Sequence[RowEvidence | None]) -> list[mx.array]:
 
 
 def logits_health(logits: mx.array) -> mx.array:
-    """[B, 2] booleans for logits [B, vocab]: all finite, all equal."""
-    finite = mx.all(mx.isfinite(logits), axis=-1)
+    """[B, 2] booleans for logits [B, vocab]: all finite, all equal.
+
+    Minus infinity is how some architectures (phi3small) rule out ids they never use, so it counts as finite.
+    """
+    finite = ~mx.any(mx.isnan(logits) | mx.isposinf(logits), axis=-1)
     constant = mx.max(logits, axis=-1) == mx.min(logits, axis=-1)
     return mx.stack([finite, constant], axis=-1)
 

@@ -2,7 +2,8 @@
 
 import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import mlx_lm.tool_parsers
-from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.utils import load_model, load_tokenizer
 
-from lmx_worker.commands import Load
+from lmx_worker.commands import Inspect, Load
 from lmx_worker.engine import LoadProgress, ModelFacts
 from lmx_worker.failure import RequestFailure, StopRequested, fatal_cause
 from lmx_worker.fill import find_fill_tokens
+from lmx_worker.mlx_engine.footprint import cache_footprints, leaf_caches, parameter_arrays
 from lmx_worker.mlx_engine.load_errors import load_failure
 
 CONTEXT_KEYS = (
@@ -39,6 +40,15 @@ Report = Callable[[LoadProgress], None]
 
 
 @dataclass(frozen=True)
+class Structure:
+    """A model whose names and shapes fit its architecture, its weights still unread, and its tokenizer."""
+
+    model: nn.Module
+    config: dict[str, Any]
+    tokenizer: TokenizerWrapper
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A model in memory with its tokenizer and facts."""
 
@@ -48,36 +58,63 @@ class Loaded:
     weight_bytes: int
 
 
+class Phase:
+    """What is being read, for the message of a failure; `report` hears when it begins."""
+
+    def __init__(self, report: Report = lambda _: None) -> None:
+        self.name = "config"
+        self._report = report
+
+    def begin(self, name: str) -> None:
+        """The next part."""
+        self.name = name
+        self._report(LoadProgress(name, 0, 0))
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Turns whatever the files cause into a RequestFailure; what costs the process passes."""
+        try:
+            yield
+        except (RequestFailure, StopRequested):
+            raise
+        except BaseException as error:  # architecture modules raise anything, SystemExit included
+            if fatal_cause(error) is not None:
+                raise
+            raise load_failure(error, self.name) from error
+
+
 def read_model(request: Load, report: Report) -> Loaded:
-    """Load weights and tokenizer from a local directory, running no code that comes with the model.
+    """Load weights and tokenizer from a local directory; code that comes with the model runs only if trusted.
 
     Raises:
         RequestFailure: what is missing, damaged or unsupported.
     """
+    phase = Phase(report)
+    with phase.failures():
+        read = read_structure(request, phase)
+        phase.name = "weights"
+        weight_bytes = _read_weights(read.model, report)
+        return Loaded(read.model, read.tokenizer, _facts(request, read), weight_bytes)
+
+
+def read_structure(request: Load | Inspect, phase: Phase) -> Structure:
+    """Everything but the weights, of which only names and shapes are read.
+
+    Raises:
+        RequestFailure: what is missing or unsupported. Other exceptions are for `phase.failures`.
+    """
     directory = Path(request.path)
-    phase = "config"
-    try:
-        report(LoadProgress("config", 0, 0))
-        _check_tool_parser(request.tool_parser)
-        config = _checked_config(directory)
-        # Lazily: names and shapes are compared with the architecture before a byte of the weights is read.
-        model, config = load_model(directory, lazy=True, strict=True, trust_remote_code=False)
-        _check_batchable(model)
-        phase = "tokenizer"
-        report(LoadProgress("tokenizer", 0, 0))
-        tokenizer = _read_tokenizer(directory, config, request.tool_parser)
-        phase = "weights"
-        weight_bytes = _read_weights(model, report)
-        return Loaded(model, tokenizer, _facts(request, model, config, tokenizer), weight_bytes)
-    except (RequestFailure, StopRequested):
-        raise
-    except BaseException as error:  # architecture modules raise anything, SystemExit included
-        if fatal_cause(error) is not None:
-            raise
-        raise load_failure(error, phase) from error
+    phase.begin("config")
+    _check_tool_parser(request.tool_parser)
+    _check_files(directory, trust_code=request.trust_code)
+    # Lazily: names and shapes are compared with the architecture before a byte of the weights is read.
+    model, config = load_model(directory, lazy=True, strict=True, trust_remote_code=request.trust_code)
+    _check_batchable(model)
+    phase.begin("tokenizer")
+    return Structure(model, config, _read_tokenizer(directory, config, request))
 
 
-def _checked_config(directory: Path) -> dict[str, Any]:
+def _check_files(directory: Path, *, trust_code: bool) -> None:
     if not directory.is_absolute() or not directory.is_dir():
         raise RequestFailure("model_incomplete", f"{directory} is not an existing absolute directory.")
     config_file = directory / "config.json"
@@ -86,17 +123,17 @@ def _checked_config(directory: Path) -> dict[str, Any]:
     config = json.loads(config_file.read_text("utf-8"))
     if not isinstance(config, dict):
         raise RequestFailure("model_incomplete", f"{config_file} does not hold an object.")
-    if config.get("model_file") is not None:
+    if config.get("model_file") is not None and not trust_code:
         raise RequestFailure(
             "model_unsupported_arch",
-            "config.json asks to run model_file, code that comes with the model; this is never done.",
+            "config.json asks to run model_file, code that comes with the model; this is only done for a "
+            "model with trust_code.",
         )
     if not any((directory / name).is_file() for name in TOKENIZER_FILES) and not any(
         directory.glob("*.tiktoken")
     ):
         # Some architectures would get an invented, empty tokenizer without a word.
         raise RequestFailure("model_incomplete", f"No tokenizer files in {directory}.")
-    return config
 
 
 def _check_tool_parser(name: str | None) -> None:
@@ -109,15 +146,16 @@ def _check_tool_parser(name: str | None) -> None:
         )
 
 
-def _read_tokenizer(directory: Path, config: dict[str, Any], tool_parser: str | None) -> TokenizerWrapper:
-    settings: dict[str, Any] = {"trust_remote_code": False}
-    if tool_parser is not None:
-        settings["tool_parser_type"] = tool_parser
+def _read_tokenizer(directory: Path, config: dict[str, Any], request: Load | Inspect) -> TokenizerWrapper:
+    settings: dict[str, Any] = {"trust_remote_code": request.trust_code}
+    if request.tool_parser is not None:
+        settings["tool_parser_type"] = request.tool_parser
     return load_tokenizer(directory, settings, eos_token_ids=config.get("eos_token_id"))
 
 
 def _check_batchable(model: nn.Module) -> None:
-    kinds = {type(cache).__name__ for cache in make_prompt_cache(model) if not hasattr(cache, "merge")}
+    caches = leaf_caches(make_prompt_cache(model))
+    kinds = {type(cache).__name__ for cache in caches if not hasattr(cache, "merge")}
     if kinds:
         raise RequestFailure(
             "model_unsupported_backend",
@@ -127,7 +165,7 @@ def _check_batchable(model: nn.Module) -> None:
 
 def _read_weights(model: nn.Module, report: Report) -> int:
     """Bring all parameters into memory; returns their bytes."""
-    arrays = [value for _, value in tree_flatten(model.parameters()) if isinstance(value, mx.array)]
+    arrays = [array for _, array in parameter_arrays(model)]
     total = sum(array.nbytes for array in arrays)
     report(LoadProgress("weights", 0, total))
     loaded, group, size = 0, [], 0
@@ -143,25 +181,34 @@ def _read_weights(model: nn.Module, report: Report) -> int:
     return total
 
 
-def _facts(
-    request: Load, model: nn.Module, config: dict[str, Any], tokenizer: TokenizerWrapper
-) -> ModelFacts:
-    context = _context_tokens(config)
-    if request.max_context_tokens is not None:
-        context = min(context, request.max_context_tokens)
+def _facts(request: Load, read: Structure) -> ModelFacts:
+    tokenizer = read.tokenizer
     return ModelFacts(
-        model_type=str(config["model_type"]),
-        context_tokens=context,
-        vocab_size=_vocab_size(model),
+        model_type=model_type(read.config),
+        context_tokens=context_tokens(request, read.config),
+        vocab_size=_vocab_size(read.model),
         eos_token_ids=tuple(sorted(token for token in tokenizer.eos_token_ids if isinstance(token, int))),
         tool_parser=tokenizer.init_kwargs.get("tool_parser_type") if tokenizer.has_tool_calling else None,
         has_thinking=bool(tokenizer.has_thinking),
         has_chat_template=bool(tokenizer.has_chat_template),
         can_fill=find_fill_tokens(tokenizer.get_vocab()) is not None,
+        caches=cache_footprints(read.model),
     )
 
 
-def _context_tokens(config: dict[str, Any]) -> int:
+def model_type(config: dict[str, Any]) -> str:
+    """The architecture's name; a model with code of its own needs none."""
+    return str(config.get("model_type", "custom"))
+
+
+def context_tokens(request: Load | Inspect, config: dict[str, Any]) -> int:
+    """Tokens of prompt and completion together: what was asked for, but not more than the config says."""
+    configured = _configured_context_tokens(config)
+    wanted = request.max_context_tokens
+    return configured if wanted is None else min(configured, wanted)
+
+
+def _configured_context_tokens(config: dict[str, Any]) -> int:
     text_config = config.get("text_config")
     for source in (config, text_config if isinstance(text_config, dict) else {}):
         for key in CONTEXT_KEYS:

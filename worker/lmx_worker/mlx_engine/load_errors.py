@@ -12,6 +12,7 @@ BY_TEXT: tuple[tuple[str, str], ...] = (
     ("has no attribute 'ModelArgs'", "model_unsupported_arch"),
     ("No module named 'mlx_lm.tool_parsers", "model_unsupported_arch"),
     ("No module named 'mlx_lm.chat_templates", "model_unsupported_arch"),
+    ("No Metal back-end", "model_unsupported_backend"),
     ("compressed-tensors format", "model_unsupported_backend"),
     ("quant_algo", "model_unsupported_backend"),
     ("Cannot infer the quantization mode", "model_unsupported_backend"),

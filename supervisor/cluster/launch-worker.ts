@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { workerCommand } from "../process/worker-command.ts";
+import { WorkerProcess } from "../process/worker-process.ts";
+import { WorkerSession } from "./worker-session.ts";
+
+/** Where workers come from. */
+export interface WorkerPlaces {
+  /** Directory that holds the `lmx_worker` package. */
+  readonly workerDirectory: string;
+  /** Private temporary directories are made in here. */
+  readonly scratch: string;
+  /** A faster BLAS to preload, or null. */
+  readonly openBlas: string | null;
+}
+
+/** Starts a worker process. @throws the system's error when it has no temporary directory */
+export async function launchWorker(
+  python: string,
+  places: WorkerPlaces,
+  log: Logger,
+): Promise<WorkerSession> {
+  const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-"));
+  const command = workerCommand({
+    python,
+    workerDirectory: places.workerDirectory,
+    openBlas: places.openBlas,
+    temporaryDirectory,
+    token: randomBytes(12).toString("hex"),
+    platform: process.platform,
+    environment: process.env,
+  });
+  const session: WorkerSession = new WorkerSession(
+    (onNotification) =>
+      new WorkerProcess(command, {
+        onNotification,
+        onViolation: (violation) => {
+          log.warn({ pid: session.pid, ...violation }, "worker broke the protocol");
+          session.onViolation(violation);
+        },
+      }),
+  );
+  void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
+  log.info({ pid: session.pid }, "worker started");
+  return session;
+}

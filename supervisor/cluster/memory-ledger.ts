@@ -1,0 +1,131 @@
+import type { Config } from "../../shared/config.ts";
+import type { MachineMemory } from "../host/machine-memory.ts";
+import { decideMemory, type MemoryDecision } from "../policy/memory-admission.ts";
+import type { MemoryEstimate } from "../policy/memory-estimate.ts";
+import { freeMemory, heldBytes, type MemoryHolder, memoryLimit } from "../policy/memory-room.ts";
+
+/** How a model that holds memory is being used. */
+export type HolderUse = Omit<MemoryHolder, "modelId" | "bytes" | "measuredBytes">;
+
+export interface MemoryLedgerOptions {
+  /** Never rejects; what cannot be read is null. */
+  readMachine(): Promise<MachineMemory>;
+  /** The configuration in force now. */
+  config(): Config["memory"];
+  /** Asked when a decision is made. Null: not known, and then it is taken to be loading. */
+  use(modelId: string): HolderUse | null;
+}
+
+/** Memory as the ledger sees it. Bytes; null: not known. */
+export interface MemorySnapshot {
+  readonly machine: MachineMemory;
+  /** What all models together may take. */
+  readonly limitBytes: number | null;
+  readonly reserveBytes: number;
+  /** Promised to models, or taken by them where that is more. */
+  readonly heldBytes: number;
+  /** What may still be promised. */
+  readonly freeBytes: number | null;
+  readonly holders: readonly MemoryHolder[];
+}
+
+interface Entry {
+  readonly bytes: number;
+  readonly measuredBytes: number | null;
+}
+
+const LOADING: HolderUse = { state: "reserved", isBusy: false, isPinned: false, lastUsedMs: 0 };
+
+/**
+ * Who has been promised how much memory. The only writer of promises: requests are decided one after the other, each on
+ * a reading of the machine that is younger than the promise before it, so no two count on the same bytes.
+ */
+export class MemoryLedger {
+  readonly #options: MemoryLedgerOptions;
+  readonly #entries = new Map<string, Entry>();
+  /** Settles when the decision before has been made; never rejects. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MemoryLedgerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Decides, and on `fit` holds the grant until `release`; it replaces what the model held. On `evict` and `refuse`
+   * nothing changes: after `evict` unload those models, wait until they are gone, and ask again.
+   * @param signal aborted before the decision: nothing is held
+   * @throws the reason of `signal`
+   */
+  reserve(modelId: string, need: MemoryEstimate, signal?: AbortSignal): Promise<MemoryDecision> {
+    const decision = this.#turn.then(() => this.#decide(modelId, need, signal));
+    this.#turn = decision.catch(() => {});
+    return decision;
+  }
+
+  /** What `reserve` would decide now; nothing is held. */
+  async consider(modelId: string, need: MemoryEstimate): Promise<MemoryDecision> {
+    const { machine, holders } = await this.#look();
+    return decideMemory({ modelId, need, machine, holders, configured: this.#options.config() });
+  }
+
+  /** The model's worker is gone and its memory given back. */
+  release(modelId: string): void {
+    this.#entries.delete(modelId);
+  }
+
+  /** What the model's worker has resident; null as soon as it has no worker, while its memory stays promised. */
+  setMeasured(modelId: string, measuredBytes: number | null): void {
+    const entry = this.#entries.get(modelId);
+    if (entry !== undefined) this.#entries.set(modelId, { ...entry, measuredBytes });
+  }
+
+  /** For people to look at: read outside the turn, so a decision may differ. */
+  async snapshot(): Promise<MemorySnapshot> {
+    const { machine, holders } = await this.#look();
+    const configured = this.#options.config();
+    const free = freeMemory({ machine, configured, holders });
+    return {
+      machine,
+      limitBytes: memoryLimit(machine, configured),
+      reserveBytes: configured.reserve_bytes,
+      heldBytes: holders.reduce((sum, holder) => sum + heldBytes(holder), 0),
+      freeBytes: Number.isFinite(free) ? Math.max(0, free) : null,
+      holders,
+    };
+  }
+
+  async #decide(
+    modelId: string,
+    need: MemoryEstimate,
+    signal: AbortSignal | undefined,
+  ): Promise<MemoryDecision> {
+    signal?.throwIfAborted();
+    const { machine, holders } = await this.#look();
+    signal?.throwIfAborted();
+    const decision = decideMemory({ modelId, need, machine, holders, configured: this.#options.config() });
+    if (decision.verdict === "fit") {
+      this.#entries.set(modelId, { bytes: decision.grantBytes, measuredBytes: null });
+    }
+    return decision;
+  }
+
+  /**
+   * The machine, and who holds what. Of what became resident during the reading, the reading may not know yet, and of
+   * what was given back meanwhile neither: the smaller measurement counts.
+   */
+  async #look(): Promise<{ machine: MachineMemory; holders: MemoryHolder[] }> {
+    const before = new Map(this.#entries);
+    const machine = await this.#options.readMachine();
+    const holders = [...this.#entries].map(([modelId, { bytes, measuredBytes }]): MemoryHolder => {
+      const earlier = before.get(modelId)?.measuredBytes ?? null;
+      const isKnown = earlier !== null && measuredBytes !== null;
+      return {
+        ...(this.#options.use(modelId) ?? LOADING),
+        modelId,
+        bytes,
+        measuredBytes: isKnown ? Math.min(earlier, measuredBytes) : null,
+      };
+    });
+    return { machine, holders };
+  }
+}

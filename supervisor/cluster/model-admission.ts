@@ -1,0 +1,216 @@
+import PQueue from "p-queue";
+import type { Check, MemoryVerdict, ProbeResult } from "../../shared/admin.ts";
+import type { Config, ModelSettings } from "../../shared/config.ts";
+import { LmxError } from "../../shared/errors.ts";
+import type { ModelStructure } from "../../shared/worker-protocol.ts";
+import { findArchitecture, needsTokenizerCode, readArchitectures } from "../models/architectures.ts";
+import type { CatalogueEntry } from "../models/catalogue.ts";
+import { inspectSnapshot } from "../models/snapshot/inspect-snapshot.ts";
+import { type AdmissionVerdict, decideAdmission } from "../policy/admission.ts";
+import { type Advisory, DEFAULT_ADVISORIES } from "../policy/advisories.ts";
+import { sentence } from "../policy/finding.ts";
+import { humanBytes } from "../policy/human-bytes.ts";
+import type { Failure } from "../policy/model-state.ts";
+import { DEFAULT_BLOCKLIST } from "../policy/runtime-blocklist.ts";
+import type { Inspection } from "./inspect-worker.ts";
+import type { MemoryDesk } from "./memory-desk.ts";
+import { BACKEND, type BackendVersions, type ModelRecord } from "./model-record.ts";
+
+/** The Python runtime a model would be loaded with. */
+export interface AdmissionRuntime {
+  readonly versions: BackendVersions;
+  /** `…/site-packages/mlx_lm` */
+  readonly packageDirectory: string;
+}
+
+export interface AdmissionPorts {
+  /** Waits for a runtime that is being built. */
+  runtime(): Promise<AdmissionRuntime>;
+  /** Loads the structure in a process that is thrown away. */
+  inspect(entry: CatalogueEntry, signal: AbortSignal): Promise<Inspection>;
+  readonly memory: Pick<MemoryDesk, "ask" | "release">;
+  readonly record: ModelRecord;
+  settings(modelId: string): ModelSettings;
+  readonly config: Pick<Config, "runtime_blocklist" | "advisories">;
+}
+
+export interface AdmissionOptions {
+  readonly override: boolean;
+  /** Only look: nothing is reserved. */
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The whole verdict on one model, and what a load needs to know of it. */
+export interface AdmissionReport {
+  readonly result: ProbeResult;
+  /** Null when admitted. */
+  readonly failure: Failure | null;
+  readonly overridden: readonly string[];
+  readonly structure: ModelStructure | null;
+  readonly cacheBudgetBytes: number | null;
+}
+
+const UNKNOWN_MEMORY: MemoryVerdict = {
+  weights_bytes: null,
+  kv_bytes_per_token: null,
+  required_bytes: null,
+  available_bytes: null,
+};
+
+/** Looks at a model before anything of it is loaded: files, architecture and runtime first, then structure, then memory. */
+export class ModelAdmission {
+  readonly #ports: AdmissionPorts;
+  /** One structure at a time: each takes a process of its own. */
+  readonly #inspections = new PQueue({ concurrency: 1 });
+  /** What this process found, by model; the key says for which files and runtime. */
+  readonly #structures = new Map<string, { readonly key: string; readonly structure: ModelStructure }>();
+
+  constructor(ports: AdmissionPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws the signal's reason; LmxError worker_runtime_broken when there is no Python runtime */
+  async examine(entry: CatalogueEntry, options: AdmissionOptions): Promise<AdmissionReport> {
+    const runtime = await this.#runtime();
+    const settings = this.#ports.settings(entry.id);
+    const history = this.#ports.record.history(entry, runtime.versions);
+    const facts = await this.#facts(entry, runtime, options.signal);
+    const verdict = decideAdmission({
+      ...facts,
+      lastOutcome: history.lastOutcome,
+      allowUnsupportedRuntime: options.override,
+      trustsCode: settings.trust_code,
+      blocklist: this.#ports.config.runtime_blocklist ?? DEFAULT_BLOCKLIST,
+      advisories: withOwn(this.#ports.config.advisories),
+    });
+    const weights = { ...UNKNOWN_MEMORY, weights_bytes: facts.snapshot.weightBytes };
+    if (verdict.verdict === "refuse")
+      return { ...report(entry.id, verdict, [], weights, verdictFailure(verdict)), ...NOTHING_GRANTED };
+    const inspection = await this.#structure(entry, runtime.versions, history.structure, options.signal);
+    if (inspection.kind === "refused") {
+      const check = failedCheck("structure", inspection.failure);
+      return { ...report(entry.id, verdict, [check], weights, inspection.failure), ...NOTHING_GRANTED };
+    }
+    const { structure } = inspection;
+    const answer = await this.#ports.memory.ask({
+      modelId: entry.id,
+      structure,
+      settings,
+      measuredPeakBytes: history.peakBytes,
+      dryRun: options.dryRun,
+      signal: options.signal,
+    });
+    const checks = [structureCheck(structure, history.structure !== null), answer.check];
+    return {
+      ...report(entry.id, verdict, checks, answer.memory, memoryFailure(answer.check)),
+      structure,
+      cacheBudgetBytes: answer.cacheBudgetBytes,
+    };
+  }
+
+  /** The model has no worker any more: what was set aside for it is free. */
+  release(modelId: string): void {
+    this.#ports.memory.release(modelId);
+  }
+
+  async #runtime(): Promise<AdmissionRuntime> {
+    try {
+      return await this.#ports.runtime();
+    } catch (error) {
+      throw new LmxError("worker_runtime_broken", `There is no Python runtime: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #facts(entry: CatalogueEntry, { versions, packageDirectory }: AdmissionRuntime, signal: AbortSignal) {
+    const architectures = await readArchitectures(packageDirectory);
+    const snapshot = await inspectSnapshot(entry.path, { signal });
+    const { config, tokenizer } = snapshot;
+    return {
+      modelId: entry.id,
+      snapshot,
+      architecture: config === null ? null : findArchitecture(architectures, config),
+      needsTokenizerCode: needsTokenizerCode(architectures, tokenizer, String(config?.model_type)),
+      runtime: {
+        backend: BACKEND,
+        backendVersion: versions.mlx_lm,
+        mlxVersion: versions.mlx,
+        platform: process.platform,
+      },
+    };
+  }
+
+  /** From an earlier pass of the same key, from an earlier look, or by looking now. */
+  async #structure(
+    entry: CatalogueEntry,
+    versions: BackendVersions,
+    proven: ModelStructure | null,
+    signal: AbortSignal,
+  ): Promise<Inspection> {
+    if (proven !== null) return { kind: "structure", structure: proven };
+    const settings = this.#ports.settings(entry.id);
+    const { context_tokens, tool_parser, trust_code } = settings;
+    const key = JSON.stringify([entry.digest, versions, context_tokens, tool_parser, trust_code]);
+    const known = this.#structures.get(entry.id);
+    if (known?.key === key && entry.digest !== null) return { kind: "structure", structure: known.structure };
+    const inspection = await this.#inspections.add(() => this.#ports.inspect(entry, signal));
+    if (inspection.kind === "structure")
+      this.#structures.set(entry.id, { key, structure: inspection.structure });
+    return inspection;
+  }
+}
+
+const NOTHING_GRANTED = { structure: null, cacheBudgetBytes: null } as const;
+
+function report(
+  modelId: string,
+  { checks, overridden }: AdmissionVerdict,
+  further: readonly Check[],
+  memory: MemoryVerdict,
+  failure: Failure | null,
+): Pick<AdmissionReport, "result" | "failure" | "overridden"> {
+  const result: ProbeResult = {
+    model_id: modelId,
+    verdict: failure === null ? "admit" : "refuse",
+    code: failure?.reason.code ?? null,
+    checks: [...checks, ...further],
+    memory,
+  };
+  if (failure === null) return { result, failure, overridden };
+  const details = { checks: result.checks, memory };
+  return { result, failure: { ...failure, details }, overridden };
+}
+
+function verdictFailure({ code, checks }: AdmissionVerdict): Failure {
+  const failed = checks.find(({ status }) => status === "fail");
+  const message = failed === undefined ? "refused" : `${failed.name}: ${sentence(failed)}`;
+  return {
+    class: "deterministic",
+    reason: { code: code ?? "model_incomplete", cause: failed?.name ?? "refused", message },
+  };
+}
+
+function memoryFailure(check: Check): Failure | null {
+  if (check.status !== "fail") return null;
+  const message = `${check.name}: ${sentence(check)}`;
+  return { class: "environment", reason: { code: "insufficient_memory", cause: "memory", message } };
+}
+
+function failedCheck(name: string, { reason }: Failure): Check {
+  return { name, status: "fail", detail: reason.message, expected: null, next_step: null };
+}
+
+function structureCheck({ parameters, weights_bytes }: ModelStructure, isProven: boolean): Check {
+  const size = `${parameters} parameters, ${humanBytes(weights_bytes)} of weights`;
+  const how = isProven ? "has passed on this runtime" : "every name and shape fits the architecture";
+  return { name: "structure", status: "pass", detail: `${size}; ${how}`, expected: null, next_step: null };
+}
+
+/** The operator's own advisories beside the built-in ones; the same id replaces. */
+function withOwn(own: Config["advisories"]): Advisory[] {
+  const ids = new Set(own.map(({ id }) => id));
+  const added = own.map(({ models, ...rest }) => (models === undefined ? rest : { ...rest, models }));
+  return [...DEFAULT_ADVISORIES.filter(({ id }) => !ids.has(id)), ...added];
+}

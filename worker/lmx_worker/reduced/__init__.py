@@ -1,0 +1,1 @@
+"""Reduced real models: every architecture of the installed mlx_lm, small enough to build in milliseconds."""
