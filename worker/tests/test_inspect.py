@@ -135,12 +135,16 @@ def enlarge(model: Path, **sizes: int) -> int:
         128: sizes["intermediate_size"],
         32: sizes["hidden_size"] // 2,
     }
+
+    def new_size(size: int) -> int:
+        return old.get(size, size)
+
     header, _ = read_shard(model / "model.safetensors")
     offset = 0
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        shape: list[int] = [old[size] if size in old else size for size in entry["shape"]]
+        shape = [new_size(size) for size in entry["shape"]]
         entry["shape"] = shape
         size = DTYPE_BYTES[entry["dtype"]] * math.prod(shape)
         entry["data_offsets"] = [offset, offset + size]
