@@ -56,6 +56,7 @@ export const loadRequestSchema = z
     model_id: z.string().min(1),
     wait: z.boolean().default(true).describe("false: answer 202 at once"),
     dry_run: z.boolean().default(false).describe("only look: the same answer as `/admin/models/probe`"),
+    override_safe_mode: z.boolean().default(false).describe("load although the service is in safe mode"),
     allow_unsupported_runtime: z
       .boolean()
       .default(false)
@@ -140,6 +141,37 @@ export const unloadResultSchema = z
   .object({ model_id: z.string(), readiness: readinessSchema })
   .meta({ id: "UnloadResult" });
 
+/** Operator verbs: restart, quarantine, release. */
+export const modelActionRequestSchema = z
+  .object({
+    model_id: z.string().min(1),
+    reason: z.string().max(1_000).nullish().describe("why; stands in the audit trail"),
+  })
+  .meta({ id: "ModelActionRequest" });
+export const modelActionResultSchema = unloadResultSchema.meta({ id: "ModelActionResult" });
+
+export const auditRowSchema = z
+  .object({
+    ts: z.iso.datetime(),
+    action: z.string().describe("load, unload, restart, quarantine, release, leave_safe_mode, …"),
+    model: z.string().nullable(),
+    actor: z.object({
+      key: z.string().nullable().describe("first characters of the key's hash"),
+      address: z.string().nullable(),
+      via: z.string(),
+    }),
+    reason: z.string().nullable(),
+    details: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "AuditRow" });
+export const auditListSchema = z
+  .object({ object: z.literal("list"), data: z.array(auditRowSchema).describe("newest first") })
+  .meta({ id: "AuditList" });
+
+export const leaveSafeModeResultSchema = z
+  .object({ left: z.boolean().describe("false: the service was not in safe mode") })
+  .meta({ id: "LeaveSafeModeResult" });
+
 export const statusSchema = z
   .object({
     status: z.enum(["ok", "draining"]),
@@ -151,6 +183,11 @@ export const statusSchema = z
     runtime: z.object({ python: z.string(), lock_hash: z.string() }).nullable(),
     models: z.record(z.string(), z.number().int()).describe("number of models in each state"),
     requests_in_flight: z.number().int(),
+    safe_mode: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe("why the service loads nothing unasked; null: it does"),
     degraded: z.array(z.string()).describe("what works in memory only, and why"),
   })
   .meta({ id: "Status" });
@@ -163,4 +200,5 @@ export type ModelCapabilities = z.infer<typeof modelCapabilitiesSchema>;
 export type ModelDetail = z.infer<typeof modelDetailSchema>;
 export type LoadResult = z.infer<typeof loadResultSchema>;
 export type UnloadResult = z.infer<typeof unloadResultSchema>;
+export type ModelActionResult = z.infer<typeof modelActionResultSchema>;
 export type Status = z.infer<typeof statusSchema>;

@@ -15,6 +15,11 @@ export const timeoutsSchema = z.strictObject({
   load_stall_seconds: seconds(120).describe("a load without progress for this long is ended"),
   load_cap_seconds: seconds(600).describe("no load may take longer, progress or not"),
   canary_seconds: seconds(60).describe("the canary must answer within this time"),
+  heartbeat_seconds: seconds(5).describe("how often each worker is asked for a sign of life"),
+  ping_seconds: seconds(10).describe(
+    "a sign of life must come within this time; three misses and the worker is hung",
+  ),
+  progress_seconds: seconds(120).describe("a worker that has work and makes no step for this long is stuck"),
   hold_seconds: seconds(30, 600).describe("how long a request is held for a model that is coming"),
   drain_seconds: seconds(30, 600).describe(
     "how long running requests may go on when the service or a model is asked to stop",
@@ -49,6 +54,12 @@ export const modelSettingsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("mlx_lm's tool parser; default: the one its chat template implies"),
+  memory_limit_bytes: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe("its worker is ended when it takes more; default: the limit for all models"),
   trust_code: z
     .boolean()
     .default(false)
@@ -63,6 +74,48 @@ export const modelSettingsSchema = z.strictObject({
     .strictObject({ prompt: z.string().min(1), expect: z.string().min(1) })
     .optional()
     .describe("a prompt and a regular expression its greedy answer must match"),
+});
+
+export const quarantineSchema = z.strictObject({
+  failures: z
+    .number()
+    .int()
+    .min(1)
+    .default(3)
+    .describe("a model is quarantined after this many failures in a row, however far apart"),
+  flap_failures: z
+    .number()
+    .int()
+    .min(2)
+    .default(10)
+    .describe("or after this many within 24 hours, forgiven or not"),
+  forgive_seconds: seconds(600).describe(
+    "one failure is forgiven for this long in service with a request finished",
+  ),
+  stay_seconds: seconds(900).describe(
+    "the first quarantine; each further one is twice as long, 24 hours at most",
+  ),
+  probes: z
+    .number()
+    .int()
+    .min(1)
+    .default(5)
+    .describe("after this many failed tries only an operator releases it"),
+  probation_seconds: seconds(600).describe(
+    "back from quarantine it serves one request at a time for this long",
+  ),
+  probation_requests: z.number().int().min(1).default(5).describe("and until it has finished this many"),
+});
+
+export const safeModeSchema = z.strictObject({
+  unclean_ends: z
+    .number()
+    .int()
+    .min(1)
+    .default(3)
+    .describe("the service starts in safe mode after it ended this often in a row without being asked to"),
+  steady_seconds: seconds(600).describe("a service that stayed up this long ended well enough"),
+  within_seconds: seconds(21_600).describe("older ends are forgotten"),
 });
 
 export const memorySchema = z.strictObject({
@@ -152,6 +205,12 @@ export const configSchema = z.strictObject({
     .default(null)
     .describe("a model is unloaded after this long without a request; null: never"),
   memory: memorySchema.prefault({}).describe("how much memory models may take"),
+  quarantine: quarantineSchema
+    .prefault({})
+    .describe("when a failing model is kept out, and how it comes back"),
+  safe_mode: safeModeSchema
+    .prefault({})
+    .describe("when the service starts without models after a crash loop"),
   runtime_blocklist: z
     .array(blockedRuntimeSchema)
     .nullable()

@@ -1,59 +1,65 @@
 import type { Logger } from "pino";
 import { type ModelSettings, modelSettingsSchema } from "../shared/config.ts";
+import { FailureHistory } from "./cluster/failure-history.ts";
 import { inspectInWorker } from "./cluster/inspect-worker.ts";
 import { launchWorker, type WorkerPlaces } from "./cluster/launch-worker.ts";
+import { LoadIntents } from "./cluster/load-intents.ts";
 import { LoadQueue } from "./cluster/load-queue.ts";
 import { MemoryDesk } from "./cluster/memory-desk.ts";
 import { MemoryLedger } from "./cluster/memory-ledger.ts";
 import { ModelAdmission } from "./cluster/model-admission.ts";
-import { ModelCluster, type ModelClusterOptions } from "./cluster/model-cluster.ts";
+import { ModelCluster } from "./cluster/model-cluster.ts";
 import { ModelRecord } from "./cluster/model-record.ts";
 import type { ClusterObserver } from "./cluster/observer.ts";
+import { RuntimeWatch } from "./cluster/runtime-watch.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
+import type { State } from "./open-state.ts";
+import { QUARANTINE_DEFAULTS, type QuarantineNumbers } from "./policy/failure-record.ts";
 import { PROCESS_BYTES } from "./policy/memory-estimate.ts";
 import { packageDirectoryOf, type Runtime } from "./runtime/runtime-marker.ts";
-import type { CompatibilityRegistry } from "./store/compatibility-registry.ts";
+
+type Config = LoadedConfig["config"];
 
 export interface ClusterParts {
-  readonly config: LoadedConfig["config"];
+  readonly config: Config;
   readonly catalogue: Catalogue;
-  readonly registry: CompatibilityRegistry;
+  readonly state: State;
   /** `built` is null until `ready` resolves. */
   readonly runtime: { readonly ready: Promise<Runtime>; readonly built: Runtime | null };
-  readonly places: WorkerPlaces;
+  readonly places: Omit<WorkerPlaces, "table">;
+  /** Why the service loads nothing unasked; null: it does. */
+  safeMode(): string | null;
   readonly observer: ClusterObserver;
-  readonly audit: ModelClusterOptions["audit"];
   readonly log: Logger;
 }
 
-/** All models with what they share: memory, registry, admission, the queue of loads. */
-export function composeCluster(parts: ClusterParts): {
-  cluster: ModelCluster;
-  ledger: MemoryLedger;
-  pool: WorkerPool;
-} {
-  const { config, catalogue, registry, runtime, log } = parts;
-  const pool = new WorkerPool({
-    spawn: async () => await launchWorker((await runtime.ready).python, parts.places, log),
-    keepSpare: config.spare_worker,
-    hasRoom: async () => {
-      const { availableBytes } = await readMachineMemory();
-      return availableBytes === null || availableBytes > config.memory.reserve_bytes + PROCESS_BYTES;
-    },
-    initializeMs: config.timeouts.initialize_seconds * 1000,
-    log,
-  });
+export interface ClusterComposition {
+  readonly cluster: ModelCluster;
+  readonly ledger: MemoryLedger;
+  readonly loads: LoadQueue;
+  readonly record: ModelRecord;
+  readonly pool: WorkerPool;
+  readonly runtimeWatch: RuntimeWatch;
+}
+
+/** All models with what they share: memory, registry, admission, the queue of loads, the workers' pool. */
+export function composeCluster(parts: ClusterParts): ClusterComposition {
+  const { config, catalogue, state, runtime, log } = parts;
   const settings = (modelId: string) => settingsOf(config, modelId);
-  const record = new ModelRecord(registry, config.load_on_request, () => runtime.built?.versions ?? null);
+  const versions = () => runtime.built?.versions ?? null;
+  const { pool, runtimeWatch } = composeWorkers(parts, () => cluster);
+  const loads = new LoadQueue();
+  const record = new ModelRecord(state.registry, config.load_on_request, versions);
   const ledger = new MemoryLedger({
     readMachine: readMachineMemory,
     config: () => config.memory,
     use: (modelId) => cluster.use(modelId),
   });
   const admission = new ModelAdmission({
+    safeMode: parts.safeMode,
     runtime: async () => {
       const ready = await runtime.ready;
       return { versions: ready.versions, packageDirectory: packageDirectoryOf(ready) };
@@ -70,19 +76,28 @@ export function composeCluster(parts: ClusterParts): {
     settings,
     config,
   });
+  const numbers = quarantineNumbers(config);
   const cluster: ModelCluster = new ModelCluster({
     catalogue,
     autoLoad: config.auto_load,
-    audit: parts.audit,
+    audit: (entry) => state.audit.append({ ts: new Date().toISOString(), details: {}, ...entry }),
     holdMs: config.timeouts.hold_seconds * 1000,
     ports: {
-      launch: () => pool.take("load"),
+      launch: async () => {
+        runtimeWatch.check();
+        return await pool.take("load");
+      },
       settings,
       idleMs: (modelId) => idleMsOf(config, modelId),
       timeouts: config.timeouts,
-      loads: new LoadQueue(),
+      forgiveMs: numbers.forgivenessMs,
+      capBytes: (modelId) => settings(modelId).memory_limit_bytes ?? config.memory.limit_bytes ?? null,
+      intents: new LoadIntents(state.intents, state.bootId),
+      loads,
       record,
       admission,
+      history: new FailureHistory({ store: state.quarantine, numbers, versions }),
+      runtimeFailed: (modelId, cause, message) => runtimeWatch.failed(modelId, cause, message),
       measured: (modelId, bytes) => ledger.setMeasured(modelId, bytes),
       now: () => performance.now(),
       random: Math.random,
@@ -90,7 +105,31 @@ export function composeCluster(parts: ClusterParts): {
       log,
     },
   });
-  return { cluster, ledger, pool };
+  return { cluster, ledger, loads, record, pool, runtimeWatch };
+}
+
+function composeWorkers(
+  { config, state, runtime, places, log }: ClusterParts,
+  cluster: () => ModelCluster,
+): { pool: WorkerPool; runtimeWatch: RuntimeWatch } {
+  const pool = new WorkerPool({
+    spawn: async () =>
+      await launchWorker((await runtime.ready).python, { ...places, table: state.workers }, log),
+    keepSpare: config.spare_worker,
+    hasRoom: async () => {
+      const { availableBytes } = await readMachineMemory();
+      return availableBytes === null || availableBytes > config.memory.reserve_bytes + PROCESS_BYTES;
+    },
+    initializeMs: config.timeouts.initialize_seconds * 1000,
+    log,
+  });
+  const runtimeWatch = new RuntimeWatch({
+    prove: () => pool.prove(),
+    onMended: () => cluster().runtimeMended(),
+    now: () => performance.now(),
+    log,
+  });
+  return { pool, runtimeWatch };
 }
 
 function inspectParams(entry: CatalogueEntry, { context_tokens, tool_parser, trust_code }: ModelSettings) {
@@ -103,12 +142,27 @@ function inspectParams(entry: CatalogueEntry, { context_tokens, tool_parser, tru
   };
 }
 
-function idleMsOf(config: LoadedConfig["config"], modelId: string): number | null {
+/** Waiting for the load queue is no part of the one try, so its lease is what the try itself may take. */
+function quarantineNumbers({ quarantine, timeouts }: Config): QuarantineNumbers {
+  return {
+    ...QUARANTINE_DEFAULTS,
+    threshold: quarantine.failures,
+    slowFlapFailures: quarantine.flap_failures,
+    forgivenessMs: quarantine.forgive_seconds * 1000,
+    firstStayMs: quarantine.stay_seconds * 1000,
+    probesUntilOperator: quarantine.probes,
+    probationMs: quarantine.probation_seconds * 1000,
+    probationRequests: quarantine.probation_requests,
+    leaseMs: (timeouts.initialize_seconds + timeouts.load_cap_seconds + timeouts.canary_seconds) * 1000,
+  };
+}
+
+function idleMsOf(config: Config, modelId: string): number | null {
   const settings = settingsOf(config, modelId);
   const seconds = settings.pinned ? null : (settings.idle_seconds ?? config.idle_seconds);
   return seconds === null ? null : seconds * 1000;
 }
 
-function settingsOf({ models }: LoadedConfig["config"], modelId: string): ModelSettings {
+function settingsOf({ models }: Config, modelId: string): ModelSettings {
   return models[modelId] ?? modelSettingsSchema.parse({});
 }

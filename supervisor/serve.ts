@@ -73,7 +73,7 @@ async function announceModels(supervisor: Supervisor, { config }: LoadedConfig):
   for (const id of started.unknownModels)
     say(`auto_load names ${id}, which is not on disk; "lmx ps" lists the models`);
   for (const id of config.auto_load.filter((name) => !started.unknownModels.includes(name))) {
-    supervisor.cluster.load(id).then(
+    supervisor.cluster.outcome(id).then(
       ({ model_id }) =>
         say(`${model_id} is routable. Try it:\n\n  ${curlLine(supervisor.url, model_id, config)}\n`),
       (error: Error) => say(error.message),

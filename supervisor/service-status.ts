@@ -1,13 +1,17 @@
 import type { ModelDetail, Status } from "../shared/admin.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
 import type { Service, ServiceReadiness } from "./http/service.ts";
-import type { CompatibilityRegistry } from "./store/compatibility-registry.ts";
 
 export interface StatusFacts {
   readonly version: string;
   readonly stateDirectory: string;
   readonly cluster: ModelCluster;
-  readonly registry: CompatibilityRegistry;
+  /** What lives in memory only, and why. */
+  degraded(): string[];
+  /** Why the service is in safe mode; null: it is not. */
+  safeMode(): string | null;
+  /** Why no worker can be started; null: they can. */
+  runtimeBroken(): string | null;
   readonly autoLoad: readonly string[];
   runtime(): Status["runtime"];
   draining(): boolean;
@@ -29,14 +33,19 @@ export function serviceStatus(facts: StatusFacts): Service {
       runtime: facts.runtime(),
       models: countStates(facts.cluster.models()),
       requests_in_flight: facts.cluster.requestsInFlight,
-      degraded: [facts.registry.degraded()].filter((reason) => reason !== null),
+      safe_mode: facts.safeMode(),
+      degraded: facts.degraded(),
     }),
   };
 }
 
-function readiness({ draining, cluster, autoLoad }: StatusFacts): ServiceReadiness {
+function readiness(facts: StatusFacts): ServiceReadiness {
+  const { draining, cluster, autoLoad } = facts;
   const models = countStates(cluster.models());
   if (draining()) return { ok: false, reason: "draining", details: { models } };
+  if (facts.safeMode() !== null) return { ok: false, reason: "safe_mode", details: { models } };
+  if (facts.runtimeBroken() !== null)
+    return { ok: false, reason: "worker_runtime_broken", details: { models } };
   if (autoLoad.length > 0 && (models.routable ?? 0) === 0)
     return { ok: false, reason: "no_model_routable", details: { models } };
   return { ok: true, reason: null, details: { models } };

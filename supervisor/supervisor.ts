@@ -1,12 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
 import type { Logger } from "pino";
+import type { OperatorWord } from "./cluster/cluster.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
+import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
-import { acquireLock } from "./host/lock-file.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { createApp } from "./http/create-app.ts";
 import { type Listener, listen } from "./http/listen.ts";
@@ -14,12 +13,15 @@ import { Metrics } from "./http/metrics/metrics.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
+import { openState, type State } from "./open-state.ts";
+import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
+import type { ServiceStartNumbers } from "./policy/service-start.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
 import { ensureRuntime } from "./runtime/ensure-runtime.ts";
 import type { Runtime } from "./runtime/runtime-marker.ts";
+import { ServiceMode } from "./service-mode.ts";
 import { serviceStatus } from "./service-status.ts";
-import { openAuditLog } from "./store/audit-log.ts";
-import { openRegistry } from "./store/compatibility-registry.ts";
+import type { AuditLog } from "./store/audit-log.ts";
 
 export interface SupervisorOptions {
   readonly loaded: LoadedConfig;
@@ -48,14 +50,11 @@ export interface Supervisor {
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { loaded, log } = options;
   const { config, paths } = loaded;
-  await mkdir(paths.stateDirectory, { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(paths.lockFile);
+  const state = await openState(paths, log);
   try {
-    const scratch = await emptyScratch(paths.stateDirectory);
+    await sweepWorkers(state.workers, log);
     const files = packageFiles();
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
-    const registry = await openRegistry({ path: paths.registryFile, now: Date.now, log });
-    const audit = await openAuditLog({ path: paths.auditFile, now: Date.now, log });
     const catalogue = createCatalogue({
       roots: modelRoots({
         modelsDirectory: paths.modelsDirectory,
@@ -78,44 +77,59 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     );
     const metrics = new Metrics();
     let draining = false;
-    const { cluster, pool } = composeCluster({
+    const mode = await ServiceMode.begin({
+      journal: state.journal,
+      bootId: state.bootId,
+      numbers: safeModeNumbers(config),
+      onLeft: () => void cluster.startAutoLoad(),
+      log,
+    });
+    const { cluster, pool, runtimeWatch } = composeCluster({
       config,
       catalogue,
-      registry,
+      state,
       runtime,
-      places: { workerDirectory: files.workerDirectory, scratch, openBlas },
+      places: { workerDirectory: files.workerDirectory, scratch: state.scratch, openBlas },
+      safeMode: () => mode.safeMode,
       observer: metrics.observer,
-      audit: (entry) => audit.append({ ts: new Date().toISOString(), reason: null, details: {}, ...entry }),
       log,
     });
     const service = serviceStatus({
       version: files.version,
       stateDirectory: paths.stateDirectory,
       cluster,
-      registry,
+      degraded: state.degraded,
+      safeMode: () => mode.safeMode,
+      runtimeBroken: () => runtimeWatch.broken,
       autoLoad: config.auto_load,
       runtime: () =>
         runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
       draining: () => draining,
     });
-    const app = createApp({ cluster, service, compatibility: registry, config, metrics, log });
+    const app = createApp({
+      cluster,
+      service,
+      compatibility: state.registry,
+      audit: state.audit,
+      safeMode: { leave: (word) => leaveSafeMode(mode, state.audit, word) },
+      config,
+      metrics,
+      log,
+    });
     const listener = await listen(app, config);
-    const removeAddress = await writeAddress(paths.addressFile, listener.url);
+    const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopper = new Stopper(cluster, listener, async () => {
+      runtimeWatch.stop();
       await pool.close();
       await removeAddress();
-      await registry.close();
-      await audit.close();
-      await rm(scratch, { recursive: true, force: true });
-      await lock.release();
+      await mode.stopped();
+      await state.close();
     });
     return {
       url: listener.url,
       cluster,
-      started: runtime.ready.then(() => ({
-        unknownModels: registry.recovered === "empty" ? [] : cluster.startAutoLoad(),
-      })),
+      started: runtime.ready.then(async () => ({ unknownModels: await startModels(cluster, state, mode) })),
       stop: () => {
         draining = true;
         return stopper.stop();
@@ -126,9 +140,33 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       },
     };
   } catch (error) {
-    await lock.release();
+    await state.close();
     throw error;
   }
+}
+
+/** Loads what is to be loaded at start, but for what may have taken the machine down; names what is not on disk. */
+async function startModels(cluster: ModelCluster, state: State, mode: ServiceMode): Promise<string[]> {
+  cluster.runtimeKnown();
+  const left = [...state.intents.open()];
+  const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
+  await state.intents.endAllOf(left);
+  if (mode.safeMode !== null || state.isForgetful) return [];
+  return cluster.startAutoLoad(suspects);
+}
+
+async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, word: OperatorWord): Promise<boolean> {
+  const ts = new Date().toISOString();
+  await audit.append({ ts, action: "leave_safe_mode", model: null, details: {}, ...word });
+  return await mode.leave();
+}
+
+function safeModeNumbers({ safe_mode }: LoadedConfig["config"]): ServiceStartNumbers {
+  return {
+    limit: safe_mode.unclean_ends,
+    windowMs: safe_mode.within_seconds * 1000,
+    steadyMs: safe_mode.steady_seconds * 1000,
+  };
 }
 
 /** The Python runtime, built at most once; everybody waits for the same build. */
@@ -180,12 +218,4 @@ class Stopper {
     await this.#listener.close();
     await this.#cleanUp();
   }
-}
-
-/** Private temporary directories of workers live here; what an earlier run left behind goes first. */
-async function emptyScratch(stateDirectory: string): Promise<string> {
-  const scratch = join(stateDirectory, "tmp");
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  return scratch;
 }

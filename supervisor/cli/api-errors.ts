@@ -51,7 +51,8 @@ export function refusal(
 /** What to do after an error whose message cannot know about this command line. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   model_not_found: `See which models there are with "lmx models".`,
-  model_unstable: `See why with "lmx ps".`,
+  model_unstable: `See why with "lmx ps"; let it be tried with "lmx release <model>".`,
+  safe_mode: `Load one model with "lmx load <model> --override-safe-mode", or end it with "lmx safe-mode leave".`,
 };
 
 const KEY_STEPS = {

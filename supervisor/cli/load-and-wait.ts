@@ -23,6 +23,8 @@ const acceptedSchema = loadResultSchema.extend({
 export interface LoadOptions {
   /** Go past the runtime blocklist and refusing advisories. */
   readonly allowUnsupportedRuntime?: boolean;
+  /** Load although the service is in safe mode. */
+  readonly overrideSafeMode?: boolean;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function loadAndWait(
   client: AdminClient,
   model: string,
   io: CliIo,
-  { allowUnsupportedRuntime = false }: LoadOptions = {},
+  { allowUnsupportedRuntime = false, overrideSafeMode = false }: LoadOptions = {},
 ): Promise<LoadResult> {
   const now = io.now ?? Date.now;
   const startedAt = now();
@@ -42,6 +44,7 @@ export async function loadAndWait(
     model_id: model,
     wait: false,
     ...(allowUnsupportedRuntime && { allow_unsupported_runtime: true }),
+    ...(overrideSafeMode && { override_safe_mode: true }),
   };
   const accepted = await client.post("/admin/models/load", request, acceptedSchema);
   if (accepted.readiness.state === "routable") return accepted;

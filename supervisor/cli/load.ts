@@ -15,6 +15,7 @@ export const loadCommand: Command = {
     ...CONNECTION_OPTIONS,
     "dry-run": { type: "boolean" },
     "allow-unsupported-runtime": { type: "boolean" },
+    "override-safe-mode": { type: "boolean" },
   },
   help: `Loads a model by id or alias and waits until it answered its test prompt and serves, however long that takes.
 Ctrl-C stops the waiting, not the load.
@@ -22,6 +23,7 @@ Ctrl-C stops the waiting, not the load.
 Options:
   --dry-run         only check, as "lmx probe" does: the same list, the same exit codes, and nothing is loaded
   --allow-unsupported-runtime  go past the runtime blocklist and refusing advisories; the supervisor writes that down
+  --override-safe-mode  load it in safe mode too; the service stays in safe mode
 ${CONNECTION_HELP}
 
 Examples:
@@ -33,7 +35,9 @@ Examples:
     if (values["dry-run"] === true) return await probeAndPrint(input);
     const [model = ""] = positionals;
     const allowUnsupportedRuntime = values["allow-unsupported-runtime"] === true;
-    const result = await loadAndWait(connect(input), model, io, { allowUnsupportedRuntime });
+    const overrideSafeMode = values["override-safe-mode"] === true;
+    const options = { allowUnsupportedRuntime, overrideSafeMode };
+    const result = await loadAndWait(connect(input), model, io, options);
     io.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : sentence(result));
     return EXIT_CODES.ok.code;
   },

@@ -1,5 +1,6 @@
 import type { ModelDetail } from "../../shared/admin.ts";
 import { formatBytes, formatDuration, formatTable, printable } from "./printable.ts";
+import { readinessPhrases, stateText } from "./readiness-text.ts";
 import type { Styles } from "./styles.ts";
 
 export interface PsTableOptions {
@@ -43,39 +44,19 @@ function nothingLoaded(models: readonly ModelDetail[]): string {
 }
 
 function row({ id, readiness, worker }: ModelDetail, now: number): string[] {
-  const { state, detail, since } = readiness;
   return [
     printable(id),
-    detail === null ? state : `${state} (${detail})`,
+    stateText(readiness),
     worker === null ? "-" : String(worker.pid),
     formatBytes(worker?.memory_bytes ?? null),
     worker === null ? "-" : String(worker.in_flight),
-    formatDuration(now - Date.parse(since)),
+    formatDuration(now - Date.parse(readiness.since)),
   ];
 }
 
 function reasonLines({ readiness }: ModelDetail, now: number): string[] {
-  const { reason, next_attempt_at, quarantine, failures } = readiness;
-  const parts = [
-    ...(reason === null ? [] : [`${reason.code}: ${reason.message}`]),
-    ...(failures === 0 ? [] : [`${failures} failure${failures === 1 ? "" : "s"} in a row`]),
-    ...(next_attempt_at === null
-      ? []
-      : [`next attempt in ${formatDuration(Date.parse(next_attempt_at) - now)}`]),
-    ...(quarantine === null ? [] : [quarantineText(quarantine, now)]),
-  ];
-  return parts.length === 0 ? [] : [`  ${printable(parts.join("; "))}`];
-}
-
-function quarantineText(
-  { level, until, dossier_id }: NonNullable<ModelDetail["readiness"]["quarantine"]>,
-  now: number,
-): string {
-  const end =
-    until === null
-      ? "until somebody changes or releases it"
-      : `for ${formatDuration(Date.parse(until) - now)} more`;
-  return `quarantined ${end} (level ${level}${dossier_id === null ? "" : `, dossier ${dossier_id}`})`;
+  const phrases = readinessPhrases(readiness, now);
+  return phrases.length === 0 ? [] : [`  ${printable(phrases.join("; "))}`];
 }
 
 /** The colour of a model's state: green serves, red will not by itself, yellow is on its way. */

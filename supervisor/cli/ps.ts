@@ -24,6 +24,8 @@ Options:
 ${CONNECTION_HELP}
 
 States: admitted, loading, canary_pending (answering a test prompt), routable (serving), quarantined, unloaded.
+In brackets: backoff (waits before the next attempt), half_open (tried once after a quarantine), probation (serves one
+request at a time after a quarantine), draining (finishes its answers), stalled (makes no progress).
 
 Examples:
   lmx ps

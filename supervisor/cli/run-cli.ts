@@ -1,10 +1,12 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "../config/config-problem.ts";
 import { nearestNames } from "../models/nearest-names.ts";
+import { auditCommand } from "./audit.ts";
 import { CliError, type CliIo, type CliServices, type Command, type CommandInput } from "./command.ts";
 import { compatCommand } from "./compat.ts";
 import { compatMatrixCommand } from "./compat-matrix.ts";
 import { compatRegressionsCommand } from "./compat-regressions.ts";
+import { compatSweepCommand } from "./compat-sweep.ts";
 import { completionCommand } from "./completion.ts";
 import { configShowCommand } from "./config-show.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -16,7 +18,11 @@ import { modelsCommand } from "./models.ts";
 import { printable } from "./printable.ts";
 import { probeCommand } from "./probe.ts";
 import { psCommand } from "./ps.ts";
+import { quarantineCommand } from "./quarantine.ts";
+import { releaseCommand } from "./release.ts";
+import { restartCommand } from "./restart.ts";
 import { runCommand } from "./run.ts";
+import { safeModeLeaveCommand } from "./safe-mode.ts";
 import { serveCommand } from "./serve.ts";
 import { unloadCommand } from "./unload.ts";
 
@@ -28,10 +34,16 @@ export const COMMANDS: readonly Command[] = [
   psCommand,
   loadCommand,
   unloadCommand,
+  restartCommand,
+  quarantineCommand,
+  releaseCommand,
+  safeModeLeaveCommand,
   probeCommand,
   compatCommand,
   compatMatrixCommand,
   compatRegressionsCommand,
+  compatSweepCommand,
+  auditCommand,
   doctorCommand,
   logsCommand,
   configShowCommand,

@@ -1,4 +1,10 @@
-import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
+import type {
+  LoadResult,
+  ModelActionResult,
+  ModelDetail,
+  ProbeResult,
+  UnloadResult,
+} from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 
@@ -21,7 +27,15 @@ export interface Actor {
   readonly via: "http" | "start";
 }
 
+/** An operator's word, for the audit trail. */
+export interface OperatorWord {
+  readonly actor: Actor;
+  readonly reason: string | null;
+}
+
 export interface LoadOptions {
+  /** Load although the service is in safe mode. */
+  readonly overrideSafeMode?: boolean;
   /** Go past the runtime's blocklist and refusing advisories; logged and audited. */
   readonly allowUnsupportedRuntime?: boolean;
   readonly actor?: Actor;
@@ -56,4 +70,10 @@ export interface Cluster {
   probe(idOrAlias: string, options?: Pick<LoadOptions, "allowUnsupportedRuntime">): Promise<ProbeResult>;
   /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
   unload(idOrAlias: string): Promise<UnloadResult>;
+  /** Drains and ends the worker, then loads again; waits for the outcome. An unloaded model is loaded. @throws LmxError */
+  restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
+  /** Takes the model out of service until it is released; in any state, idempotent. @throws LmxError model_not_found */
+  quarantine(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
+  /** Lets a quarantined model be tried once, alone, at once; another state stays as it is. @throws LmxError model_not_found */
+  release(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
@@ -7,9 +7,10 @@ import { decideRequestFate } from "../policy/request-fate.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../rpc/peer.ts";
 import type { Generation } from "./cluster.ts";
 import { EventQueue } from "./event-queue.ts";
+import { suspectedRequest } from "./load-errors.ts";
 import type { ModelHost } from "./model-host.ts";
 import type { ClusterObserver, RequestEnd, RequestObserver } from "./observer.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { Seat } from "./request-seats.ts";
 
 export interface RunOptions {
   readonly host: ModelHost;
@@ -26,7 +27,7 @@ export interface RunOptions {
 
 interface Row {
   readonly id: string;
-  readonly session: WorkerSession;
+  readonly seat: Seat;
   /** `lost` before acceptance: the rejected `generate` tells so, unless its acceptance was already on the way. */
   stage: "sent" | "accepted" | "lost";
 }
@@ -41,6 +42,8 @@ export class GenerationRun {
   #replayed = false;
   /** The row that runs now. A replay gets a new id, so late tokens of the old row are dropped. */
   #row: Row | null = null;
+  #seat: Seat | null = null;
+  #fingerprint: string | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -71,9 +74,11 @@ export class GenerationRun {
   async #dispatchUntilAccepted(): Promise<MethodResult<"generate">> {
     for (;;) {
       const { host, signal, request, holdMs, now } = this.#options;
-      const { session } = await host.ensureReady(now() + holdMs, signal);
+      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print());
+      const { session } = seat;
       const id = randomUUID();
-      const row: Row = { id, session, stage: "sent" };
+      const row: Row = { id, seat, stage: "sent" };
+      this.#seat = seat;
       this.#row = row;
       try {
         const accepted = await session.generate(id, request, {
@@ -87,7 +92,8 @@ export class GenerationRun {
         this.#row = null;
         // The exit event, which moves the model's state, may come a moment after the closed pipe.
         if (error instanceof RpcLostError && error.kind === "closed") await session.exited;
-        if (!(error instanceof RpcLostError) || this.#fate() !== "replay") throw this.#translate(error);
+        if (!(error instanceof RpcLostError) || this.#fate(seat) !== "replay") throw this.#translate(error);
+        seat.leave("over");
         this.#replayed = true;
       }
     }
@@ -122,8 +128,9 @@ export class GenerationRun {
       this.#row.stage = "lost";
       return;
     }
+    const { seat } = this.#row;
     this.#row = null;
-    const fate = this.#fate();
+    const fate = this.#fate(seat);
     this.#options.log.info(
       { model: this.#options.host.id, fate, begun: this.#begun },
       "request lost its worker",
@@ -134,9 +141,10 @@ export class GenerationRun {
         this.#end("cancelled");
         return;
       case "fail":
-        this.#fail(crashed(this.#options.host.id, this.#begun));
+        this.#fail(this.#lostError());
         return;
       case "replay":
+        seat.leave("over");
         this.#replayed = true;
         this.#dispatchUntilAccepted().catch((error) => this.#fail(toLmxError(this.#translate(error))));
         return;
@@ -145,9 +153,18 @@ export class GenerationRun {
     }
   }
 
-  #fate() {
+  /** Hash of what was asked; the seed is left out, because a client that names none gets a new one each time. */
+  #print(): string {
+    this.#fingerprint ??= createHash("sha256")
+      .update(JSON.stringify(this.#options.request, (key, value) => (key === "seed" ? undefined : value)))
+      .digest("hex");
+    return this.#fingerprint;
+  }
+
+  #fate(seat: Seat) {
     const { host, signal } = this.#options;
     return decideRequestFate({
+      isSuspect: seat.isSuspect,
       begun: this.#begun,
       replayed: this.#replayed,
       comingBack: host.isComing,
@@ -159,7 +176,7 @@ export class GenerationRun {
   #leave(): void {
     const row = this.#row;
     this.#row = null;
-    row?.session.cancel(row.id);
+    row?.seat.session.cancel(row.id);
     this.#end("cancelled");
   }
 
@@ -171,14 +188,20 @@ export class GenerationRun {
   #end(how: RequestEnd): void {
     if (this.#over) return;
     this.#over = true;
+    this.#seat?.leave(how === "failed" || how === "cancelled" ? "over" : "finished");
     this.#observed.ended(how);
   }
 
   #translate(error: unknown): unknown {
     if (error instanceof RpcError) return wireError(error.data.code, error.message, error.data.param);
     if (error instanceof RpcTooLargeError) return new LmxError("request_too_large", `${error.message}.`);
-    if (error instanceof RpcLostError) return crashed(this.#options.host.id, false);
+    if (error instanceof RpcLostError) return this.#lostError();
     return error;
+  }
+
+  #lostError(): LmxError {
+    const { host } = this.#options;
+    return host.isRefused(() => this.#print()) ? suspectedRequest(host.id) : crashed(host.id, this.#begun);
   }
 }
 

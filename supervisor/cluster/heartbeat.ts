@@ -3,6 +3,10 @@ import type { MethodResult } from "../../shared/worker-protocol.ts";
 type Pong = MethodResult<"ping">;
 
 export interface HeartbeatOptions {
+  /** From one answer to the next question. The worker's own deadman lets it live 90 s without one. Milliseconds. */
+  readonly periodMs: number;
+  /** An answer must come within this time. Milliseconds. */
+  readonly answerMs: number;
   /** Rejects when the worker does not answer in `timeoutMs`. */
   ping(timeoutMs: number): Promise<Pong>;
   onPong(pong: Pong): void;
@@ -12,9 +16,6 @@ export interface HeartbeatOptions {
   now(): number;
 }
 
-/** The worker's own deadman lets it live 90 s without a ping. Milliseconds. */
-const PERIOD_MS = 5_000;
-const ANSWER_MS = 10_000;
 const MISSES_UNTIL_HUNG = 3;
 
 /**
@@ -29,7 +30,7 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#schedule(PERIOD_MS);
+    this.#schedule(options.periodMs);
   }
 
   stop(): void {
@@ -42,17 +43,17 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { ping, onPong, onHung, now } = this.#options;
+    const { ping, onPong, onHung, now, periodMs, answerMs } = this.#options;
     const asked = now();
-    const pong = await ping(ANSWER_MS).catch(() => null);
+    const pong = await ping(answerMs).catch(() => null);
     if (this.#stopped) return;
     if (pong !== null) {
       this.#misses = 0;
       onPong(pong);
-      this.#schedule(PERIOD_MS);
+      this.#schedule(periodMs);
       return;
     }
-    const wasAsleep = now() - asked > ANSWER_MS + 2 * PERIOD_MS;
+    const wasAsleep = now() - asked > answerMs + 2 * periodMs;
     this.#misses = wasAsleep ? 0 : this.#misses + 1;
     if (this.#misses < MISSES_UNTIL_HUNG) this.#schedule(0);
     else onHung();

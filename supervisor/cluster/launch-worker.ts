@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { processStartTime } from "../host/process-start-time.ts";
 import { workerCommand } from "../process/worker-command.ts";
 import { WorkerProcess } from "../process/worker-process.ts";
+import type { WorkerTable } from "../store/worker-table.ts";
 import { WorkerSession } from "./worker-session.ts";
 
 /** Where workers come from. */
@@ -14,6 +16,8 @@ export interface WorkerPlaces {
   readonly scratch: string;
   /** A faster BLAS to preload, or null. */
   readonly openBlas: string | null;
+  /** Remembers the process for the sweep of a later start. */
+  readonly table: Pick<WorkerTable, "add" | "remove">;
 }
 
 /** Starts a worker process. @throws the system's error when it has no temporary directory */
@@ -23,12 +27,13 @@ export async function launchWorker(
   log: Logger,
 ): Promise<WorkerSession> {
   const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-"));
+  const token = randomBytes(12).toString("hex");
   const command = workerCommand({
     python,
     workerDirectory: places.workerDirectory,
     openBlas: places.openBlas,
     temporaryDirectory,
-    token: randomBytes(12).toString("hex"),
+    token,
     platform: process.platform,
     environment: process.env,
   });
@@ -43,6 +48,15 @@ export async function launchWorker(
       }),
   );
   void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
+  void remember(session, token, places.table);
   log.info({ pid: session.pid }, "worker started");
   return session;
+}
+
+async function remember(session: WorkerSession, token: string, table: WorkerPlaces["table"]): Promise<void> {
+  if (session.pid === null) return;
+  const startTime = await processStartTime(session.pid);
+  if (startTime !== null) void table.add({ pid: session.pid, startTime, token });
+  await session.exited;
+  void table.remove(token);
 }

@@ -1,11 +1,15 @@
 import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
+import type { FailureRecord } from "../policy/failure-record.ts";
 import type { HoldDecision } from "../policy/hold.ts";
 import type { Failure } from "../policy/model-state.ts";
 
 /** Seconds a client is told to wait when nobody knows how long a load takes. */
 const LOADING_RETRY_SECONDS = 5;
 const LONGEST_RETRY_SECONDS = 60;
+
+/** Codes that only a load answers with. */
+const ADMIN_ONLY: ReadonlySet<string> = new Set<ErrorCode>(["model_loader_crashed", "model_load_timeout"]);
 
 /** The error for a request that a model cannot serve now. */
 export function refusal(
@@ -14,7 +18,11 @@ export function refusal(
 ): LmxError {
   switch (decision.kind) {
     case "refuse-quarantined":
-      return reasonError(decision.reason, `${modelId} is quarantined: ${decision.reason.message}`);
+      return reasonError(
+        decision.reason,
+        `${modelId} is quarantined: ${decision.reason.message}${releaseHint(modelId, decision.reason)}`,
+        standingDetails(decision.record),
+      );
     case "refuse-coming": {
       const seconds = decision.readyInMs > 0 ? Math.ceil(decision.readyInMs / 1000) : LOADING_RETRY_SECONDS;
       const why = decision.reason === null ? "" : ` after a failure (${decision.reason.message})`;
@@ -35,6 +43,35 @@ export function refusal(
     default:
       return decision satisfies never;
   }
+}
+
+/** A request that was in flight at two crashes. */
+export function suspectedRequest(modelId: string): LmxError {
+  const message = `This request was in flight when the worker of ${modelId} crashed, twice; it is not tried again for an hour.`;
+  return new LmxError("request_suspected", message);
+}
+
+/** It could be held no longer for others to finish. */
+export function noSeat(modelId: string): LmxError {
+  const message = `${modelId} serves one request at a time for now and is busy; try again.`;
+  return new LmxError("rate_limit_exceeded", message, { retryAfterSeconds: LOADING_RETRY_SECONDS });
+}
+
+/** The error for a request whose wish to start the model came to nothing. */
+export function startFailure(modelId: string, reason: ReadinessReason): LmxError {
+  // How a load died is the business of whoever asked for the load, not of a client.
+  if (ADMIN_ONLY.has(reason.code)) return refusal(modelId, { kind: "refuse-not-loaded", reason });
+  return reasonError(reason, `${modelId} could not be started: ${reason.message}`);
+}
+
+function releaseHint(modelId: string, { code }: ReadinessReason): string {
+  return code === "model_unstable" ? `. Release it sooner with: lmx release ${modelId}` : "";
+}
+
+function standingDetails({ level, failures, standing }: FailureRecord): Readonly<Record<string, unknown>> {
+  if (standing.kind !== "quarantined") return {};
+  const until = standing.until === null ? null : new Date(standing.until).toISOString();
+  return { level, failures, until };
 }
 
 /** The error an explicit load answers with. */

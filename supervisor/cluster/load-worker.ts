@@ -28,11 +28,11 @@ export async function loadWorker(
   session: WorkerSession,
   target: LoadTarget,
   timeouts: Timeouts,
-  onLoading: () => void,
+  onLoading: () => Promise<void> | void,
 ): Promise<PhaseOutcome<MethodResult<"load">>> {
   const hello = await phase("starting", session.initialize(timeouts.initialize_seconds * 1000));
   if (hello.kind !== "done") return hello;
-  onLoading();
+  await onLoading();
   const params = {
     model_id: target.modelId,
     path: target.path,

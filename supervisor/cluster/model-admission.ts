@@ -10,7 +10,7 @@ import { type AdmissionVerdict, decideAdmission } from "../policy/admission.ts";
 import { type Advisory, DEFAULT_ADVISORIES } from "../policy/advisories.ts";
 import { sentence } from "../policy/finding.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
-import type { Failure } from "../policy/model-state.ts";
+import type { Failure, Overrides } from "../policy/model-state.ts";
 import { DEFAULT_BLOCKLIST } from "../policy/runtime-blocklist.ts";
 import type { Inspection } from "./inspect-worker.ts";
 import type { MemoryDesk } from "./memory-desk.ts";
@@ -24,6 +24,8 @@ export interface AdmissionRuntime {
 }
 
 export interface AdmissionPorts {
+  /** Why the service loads nothing unasked; null: it does. */
+  safeMode(): string | null;
   /** Waits for a runtime that is being built. */
   runtime(): Promise<AdmissionRuntime>;
   /** Loads the structure in a process that is thrown away. */
@@ -35,7 +37,7 @@ export interface AdmissionPorts {
 }
 
 export interface AdmissionOptions {
-  readonly override: boolean;
+  readonly overrides: Overrides;
   /** Only look: nothing is reserved. */
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
@@ -72,6 +74,8 @@ export class ModelAdmission {
 
   /** @throws the signal's reason; LmxError worker_runtime_broken when there is no Python runtime */
   async examine(entry: CatalogueEntry, options: AdmissionOptions): Promise<AdmissionReport> {
+    const safeMode = this.#ports.safeMode();
+    if (safeMode !== null && !options.overrides.safeMode) throw safeModeError(entry.id, safeMode);
     const runtime = await this.#runtime();
     const settings = this.#ports.settings(entry.id);
     const history = this.#ports.record.history(entry, runtime.versions);
@@ -79,7 +83,7 @@ export class ModelAdmission {
     const verdict = decideAdmission({
       ...facts,
       lastOutcome: history.lastOutcome,
-      allowUnsupportedRuntime: options.override,
+      allowUnsupportedRuntime: options.overrides.unsupportedRuntime,
       trustsCode: settings.trust_code,
       blocklist: this.#ports.config.runtime_blocklist ?? DEFAULT_BLOCKLIST,
       advisories: withOwn(this.#ports.config.advisories),
@@ -160,6 +164,11 @@ export class ModelAdmission {
       this.#structures.set(entry.id, { key, structure: inspection.structure });
     return inspection;
   }
+}
+
+function safeModeError(modelId: string, why: string): LmxError {
+  const next = `Load it all the same with: lmx load ${modelId} --override-safe-mode, or leave safe mode with: lmx safe-mode leave`;
+  return new LmxError("safe_mode", `The service is in safe mode. ${why}. ${next}`);
 }
 
 const NOTHING_GRANTED = { structure: null, cacheBudgetBytes: null } as const;

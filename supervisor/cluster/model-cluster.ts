@@ -1,10 +1,17 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
+import type {
+  LoadResult,
+  ModelActionResult,
+  ModelDetail,
+  ProbeResult,
+  UnloadResult,
+} from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { Catalogue } from "../models/catalogue.ts";
-import type { Actor, Cluster, Generation, LoadOptions } from "./cluster.ts";
+import type { Overrides } from "../policy/model-state.ts";
+import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type HostPorts, ModelHost } from "./model-host.ts";
@@ -17,9 +24,11 @@ const LISTING_WAIT_MS = 1_000;
 
 /** One decision of an operator. */
 export interface AuditEntry {
-  readonly action: "allow_unsupported_runtime";
+  readonly action: "allow_unsupported_runtime" | "override_safe_mode" | "restart" | "quarantine" | "release";
   readonly model: string;
   readonly actor: Actor;
+  /** What the operator gave as reason. */
+  readonly reason: string | null;
 }
 
 export interface ModelClusterOptions {
@@ -79,12 +88,20 @@ export class ModelCluster implements Cluster {
     return host.detail();
   }
 
-  /** Asks for every model of the `auto_load` list; an unknown one is reported and the others go on. */
-  startAutoLoad(): string[] {
+  /**
+   * Asks for every model of the `auto_load` list; an unknown one is reported and the others go on.
+   * @param leftOut keys of models that may have taken the machine down
+   */
+  startAutoLoad(leftOut: ReadonlySet<string> = new Set()): string[] {
     const unknown: string[] = [];
     for (const id of this.#options.autoLoad) {
       const host = this.#find(id);
       if (host === null) unknown.push(id);
+      else if (host.key !== null && leftOut.has(host.key))
+        this.#options.ports.log.error(
+          { model: host.id },
+          "not loaded at this start: the machine went down while it was being loaded",
+        );
       else host.startAutomatically();
     }
     return unknown;
@@ -110,14 +127,21 @@ export class ModelCluster implements Cluster {
 
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
     const host = await this.#hostToLoad(idOrAlias, options);
-    return await host.load(this.#stopping.signal, options.allowUnsupportedRuntime);
+    return await host.load(this.#stopping.signal, overridesOf(options));
   }
 
   async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
     const host = await this.#hostToLoad(idOrAlias, options);
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
-    host.load(this.#stopping.signal, options.allowUnsupportedRuntime).catch(() => {});
+    host.load(this.#stopping.signal, overridesOf(options)).catch(() => {});
     return host.detail();
+  }
+
+  /** What becomes of a load that was asked for at start. @throws LmxError */
+  async outcome(idOrAlias: string): Promise<LoadResult> {
+    const host = this.#find(idOrAlias);
+    if (host === null) throw this.#notFound(idOrAlias);
+    return await host.outcome(this.#stopping.signal);
   }
 
   async probe(
@@ -131,18 +155,52 @@ export class ModelCluster implements Cluster {
   /** Operators load what they have just put on disk, or repaired: look again first. */
   async #hostToLoad(
     idOrAlias: string,
-    { allowUnsupportedRuntime = false, actor }: LoadOptions,
+    { allowUnsupportedRuntime = false, overrideSafeMode = false, actor }: LoadOptions,
   ): Promise<ModelHost> {
     const host = await this.#findOnDisk(idOrAlias);
-    if (allowUnsupportedRuntime && actor !== undefined) {
-      await this.#options.audit({ action: "allow_unsupported_runtime", model: host.id, actor });
-    }
+    if (actor === undefined) return host;
+    // Before anything happens: what it leads to may end this process.
+    if (allowUnsupportedRuntime)
+      await this.#audit("allow_unsupported_runtime", host.id, { actor, reason: null });
+    if (overrideSafeMode) await this.#audit("override_safe_mode", host.id, { actor, reason: null });
     return host;
+  }
+
+  #audit(action: AuditEntry["action"], model: string, { actor, reason }: OperatorWord): Promise<void> {
+    return this.#options.audit({ action, model, actor, reason });
   }
 
   async unload(idOrAlias: string): Promise<UnloadResult> {
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
     return await host.unload(this.#stopping.signal);
+  }
+
+  async restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+    const host = await this.#findOnDisk(idOrAlias);
+    await this.#audit("restart", host.id, word);
+    return await host.restart(this.#stopping.signal);
+  }
+
+  async quarantine(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+    const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
+    await this.#audit("quarantine", host.id, word);
+    return await host.quarantine(word.reason ?? "no reason given", this.#stopping.signal);
+  }
+
+  async release(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+    const host = await this.#findOnDisk(idOrAlias);
+    await this.#audit("release", host.id, word);
+    return await host.release();
+  }
+
+  /** The Python runtime stands: models' keys are known from now on. */
+  runtimeKnown(): void {
+    for (const host of this.#hosts.values()) host.refresh();
+  }
+
+  /** Workers can be started again: whoever rests because they could not is loaded. */
+  runtimeMended(): void {
+    for (const host of this.#hosts.values()) if (host.waitsForRuntime) host.startAutomatically();
   }
 
   /** Reads the model directories again and tells the hosts whose files changed. */
@@ -202,4 +260,8 @@ export class ModelCluster implements Cluster {
       if (!known.has(id) && host.isIdle) this.#hosts.delete(id);
     }
   }
+}
+
+function overridesOf({ allowUnsupportedRuntime = false, overrideSafeMode = false }: LoadOptions): Overrides {
+  return { unsupportedRuntime: allowUnsupportedRuntime, safeMode: overrideSafeMode };
 }

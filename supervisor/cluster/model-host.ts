@@ -1,128 +1,102 @@
-import type { Check, LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
+import type {
+  Check,
+  LoadResult,
+  ModelActionResult,
+  ModelDetail,
+  ProbeResult,
+  UnloadResult,
+} from "../../shared/admin.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { decideHold } from "../policy/hold.ts";
-import {
-  currentWorker,
-  type Effect,
-  type Failure,
-  holdsMemory,
-  type Model,
-  type ModelEvent,
-  NEW_MODEL,
-} from "../policy/model-state.ts";
-import { transition } from "../policy/transition.ts";
-import { admissionError, loadFailure, refusal } from "./load-errors.ts";
-import type { LoadPermit, LoadQueue } from "./load-queue.ts";
+import { currentWorker, holdsMemory, NO_OVERRIDES, type Overrides } from "../policy/model-state.ts";
+import { concurrencyLimit } from "../policy/quarantine.ts";
+import { loadFailure, noSeat, refusal, startFailure, suspectedRequest } from "./load-errors.ts";
 import type { HolderUse } from "./memory-ledger.ts";
-import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
-import type { ModelRecord } from "./model-record.ts";
+import { type MachinePorts, ModelMachine } from "./model-machine.ts";
 import { capabilitiesOf, readinessOf } from "./model-view.ts";
-import { type LoadEvidence, ModelWorkers, type WorkerPorts } from "./model-workers.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { LoadEvidence } from "./model-workers.ts";
+import type { Fingerprint, Seat } from "./request-seats.ts";
 
-/** What a host needs from the rest of the supervisor. */
-export interface HostPorts extends WorkerPorts {
-  readonly loads: LoadQueue;
-  readonly record: ModelRecord;
-  readonly admission: Pick<ModelAdmission, "examine" | "release">;
-  /** 0 ≤ random < 1 */
-  random(): number;
-}
-
-/** A routable worker; take it and use it in the same turn of the event loop. */
-export interface ReadyWorker {
-  readonly session: WorkerSession;
-}
+export type HostPorts = MachinePorts;
 
 /**
- * One model's whole life: feeds events into policy/model-state.ts and performs the effects that come back. The only
- * writer of the model's state. Ask `ensureReady`; never read a state from outside and then act on it.
+ * What others may ask of one model. Its state is written in one place, the machine; ask `ensureReady`, never read a
+ * state from outside and then act on it.
  */
 export class ModelHost {
   readonly #ports: HostPorts;
-  readonly #workers: ModelWorkers;
-  #entry: CatalogueEntry;
-  #model: Model = NEW_MODEL;
-  #since = new Date();
-  #permit: LoadPermit | null = null;
-  /** What the last admission found; a load uses what it granted. */
-  #admitted: AdmissionReport | null = null;
-  #check = new AbortController();
-  #retryTimer: NodeJS.Timeout | undefined;
-  readonly #waiters = new Set<() => void>();
-  readonly #queuedEvents: ModelEvent[] = [];
-  #dispatching = false;
-  /** The newest failure and its number, so that an explicit load can tell its own failure from an older one. */
-  #lastFailure: { readonly number: number; readonly failure: Failure } | null = null;
+  readonly #machine: ModelMachine;
 
   constructor(entry: CatalogueEntry, ports: HostPorts) {
-    this.#entry = entry;
     this.#ports = ports;
-    this.#workers = new ModelWorkers(ports, (event) => this.#dispatch(event));
+    this.#machine = new ModelMachine(entry, ports);
   }
 
   get id(): string {
-    return this.#entry.id;
+    return this.#machine.entry.id;
+  }
+
+  /** Of its failure record; null: the runtime is not known yet. */
+  get key(): string | null {
+    return this.#ports.history.keyOf(this.#machine.entry);
   }
 
   get inFlight(): number {
-    return this.#workers.inFlight;
+    return this.#machine.workers.inFlight;
   }
 
   /** How the memory it holds is being used; null: it holds none. */
   get use(): HolderUse | null {
-    if (!holdsMemory(this.#model)) return null;
+    const { model, waiters, workers } = this.#machine;
+    if (!holdsMemory(model)) return null;
     return {
-      state: this.#model.state.kind === "routable" ? "loaded" : "reserved",
-      isBusy: this.inFlight > 0 || this.#waiters.size > 0,
+      state: model.state.kind === "routable" ? "loaded" : "reserved",
+      isBusy: this.inFlight > 0 || waiters.size > 0,
       isPinned: this.#ports.settings(this.id).pinned,
-      lastUsedMs: this.#workers.lastUsedAt,
+      lastUsedMs: workers.lastUsedAt,
     };
-  }
-
-  /** Unloads it to make room, unless somebody has come to use it; resolves when its worker is gone. */
-  async makeRoom(signal: AbortSignal): Promise<void> {
-    const { use } = this;
-    if (use === null || use.state !== "loaded" || use.isBusy || use.isPinned) return;
-    this.#ports.log.info({ model: this.id }, "unloaded to make room");
-    await this.unload(signal);
-  }
-
-  /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */
-  async probe(override: boolean, signal: AbortSignal): Promise<ProbeResult> {
-    const report = await this.#ports.admission.examine(this.#entry, { override, dryRun: true, signal });
-    return report.result;
   }
 
   /** The model will be tried again without anybody asking. */
   get isComing(): boolean {
-    return ["checking", "admitted", "loading", "canary", "routable"].includes(this.#model.state.kind);
+    return ["checking", "admitted", "loading", "canary", "routable"].includes(this.#machine.model.state.kind);
   }
 
   /** No worker, and none on its way. */
   get isIdle(): boolean {
-    return !this.isComing && this.#model.state.kind !== "draining" && this.#model.leaving === null;
+    const { state, leaving } = this.#machine.model;
+    return !this.isComing && state.kind !== "draining" && leaving === null;
+  }
+
+  /** It rests because the Python runtime could not run it, and is wanted. */
+  get waitsForRuntime(): boolean {
+    const { state, wanted } = this.#machine.model;
+    return wanted && state.kind === "unloaded" && state.reason?.code === "worker_runtime_broken";
   }
 
   readiness(): Readiness {
+    const { announced, since, workers } = this.#machine;
     const epoch = Date.now() - this.#ports.now();
-    return readinessOf(this.#model, this.#since, (monotonic) => new Date(epoch + monotonic));
+    const worker = currentWorker(announced.state);
+    const isStalled = worker !== null && workers.isStalled(worker);
+    return readinessOf(announced, since, (monotonic) => new Date(epoch + monotonic), isStalled);
   }
 
   detail(): ModelDetail {
-    const worker = currentWorker(this.#model.state);
-    const session = worker === null ? null : this.#workers.session(worker);
+    const { entry, announced, workers } = this.#machine;
+    const worker = currentWorker(announced.state);
+    const session = worker === null ? null : workers.session(worker);
     const versions = session?.initialized?.versions;
     return {
-      id: this.#entry.id,
-      path: this.#entry.path,
-      model_type: this.#entry.modelType,
-      digest: this.#entry.digest,
-      size_bytes: this.#entry.sizeBytes,
-      loaded: this.#model.state.kind === "routable",
-      context_length: session?.loaded?.context_tokens ?? this.#entry.contextLength,
+      id: entry.id,
+      path: entry.path,
+      model_type: entry.modelType,
+      digest: entry.digest,
+      size_bytes: entry.sizeBytes,
+      loaded: announced.state.kind === "routable",
+      context_length: session?.loaded?.context_tokens ?? entry.contextLength,
       capabilities: session?.loaded ? capabilitiesOf(session.loaded) : null,
       readiness: this.readiness(),
       worker:
@@ -139,225 +113,189 @@ export class ModelHost {
     };
   }
 
-  /** The files on disk changed: a new key has no history. */
-  refresh(entry: CatalogueEntry): void {
-    const changed = entry.digest !== this.#entry.digest;
-    this.#entry = entry;
-    if (changed) this.#dispatch({ kind: "key-changed" });
+  /** The files on disk, or the runtime, are others now. */
+  refresh(entry: CatalogueEntry = this.#machine.entry): void {
+    this.#machine.refresh(entry);
   }
 
   startAutomatically(): void {
-    this.#dispatch({ kind: "load-asked", by: "auto-load" });
+    this.#machine.dispatch({ kind: "load-asked", by: "auto-load" });
+  }
+
+  /** Was this request in flight at two crashes? */
+  isRefused(fingerprint: Fingerprint): boolean {
+    return this.#machine.seats.isRefused(fingerprint);
   }
 
   /**
-   * A worker that may serve, waiting until `deadline` (monotonic ms) for a model that is coming.
+   * A place on a worker that may serve, waiting until `deadline` (monotonic ms) for a model that is coming.
    * @throws LmxError with the code the client shall see; the signal's reason when it aborts
    */
-  async ensureReady(deadline: number, signal: AbortSignal): Promise<ReadyWorker> {
+  async ensureReady(deadline: number, signal: AbortSignal, fingerprint: Fingerprint): Promise<Seat> {
+    const { waiters, seats } = this.#machine;
+    let hasStarted = false;
     for (;;) {
       signal.throwIfAborted();
-      const mayStart = this.#ports.record.mayStartOnRequest(this.#entry);
-      const decision = decideHold(this.#model, { now: this.#ports.now(), deadline, mayStart });
+      if (seats.isRefused(fingerprint)) throw suspectedRequest(this.id);
+      const { model, entry } = this.#machine;
+      const mayStart = this.#ports.record.mayStartOnRequest(entry);
+      const now = this.#ports.now();
+      const decision = decideHold(model, { now, wallNow: Date.now(), deadline, mayStart });
       switch (decision.kind) {
         case "serve": {
-          const session = this.#workers.session(decision.worker);
-          if (session === null) throw new Error(`routable without a worker: ${this.id}`);
-          return { session };
+          const seat = this.#sit(decision.worker, fingerprint);
+          if (seat !== null) return seat;
+          if (now >= deadline) throw noSeat(this.id);
+          await waiters.changed(deadline, signal);
+          break;
         }
         case "start":
-          this.#dispatch({ kind: "load-asked", by: "request" });
+          // Tried for this very request: what came of it is the answer.
+          if (hasStarted && model.state.kind === "unloaded" && model.state.reason !== null)
+            throw startFailure(this.id, model.state.reason);
+          hasStarted = true;
+          this.#machine.dispatch({ kind: "load-asked", by: "request" });
           break;
         case "hold":
-          await this.#changed(deadline, signal);
+          await waiters.changed(deadline, signal);
           break;
+        case "refuse-quarantined":
+          // Told only once it would survive us.
+          await this.#machine.saved;
+          throw refusal(this.id, decision);
         default:
           throw refusal(this.id, decision);
       }
     }
   }
 
+  /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */
+  async probe(unsupportedRuntime: boolean, signal: AbortSignal): Promise<ProbeResult> {
+    const { admission } = this.#ports;
+    const report = await admission.examine(this.#machine.entry, {
+      overrides: { unsupportedRuntime, safeMode: true },
+      dryRun: true,
+      signal,
+    });
+    return report.result;
+  }
+
   /** Loads and waits for the outcome; a routable model is a success at once. @throws LmxError */
-  async load(signal: AbortSignal, override = false): Promise<LoadResult> {
-    const failuresBefore = this.#lastFailure?.number ?? 0;
+  async load(signal: AbortSignal, overrides: Overrides = NO_OVERRIDES): Promise<LoadResult> {
+    return await this.#untilLoaded(signal, () =>
+      this.#machine.dispatch({ kind: "load-asked", by: "operator", overrides }),
+    );
+  }
+
+  /** What becomes of a load somebody else asked for. @throws LmxError when it rests without serving */
+  async outcome(signal: AbortSignal): Promise<LoadResult> {
+    const machine = this.#machine;
+    while (this.isComing) {
+      if (machine.model.state.kind === "routable") return this.#loadResult();
+      await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
+    }
+    const { state } = machine.model;
+    const reason = "reason" in state ? state.reason : null;
+    if (reason === null) throw new LmxError("model_not_ready", `${this.id} is not loaded.`, { retryable: false });
+    throw loadFailure(this.id, { class: "environment", reason });
+  }
+
+  /** Drains and ends the worker; resolves when it is gone. */
+  async unload(signal: AbortSignal): Promise<UnloadResult> {
+    this.#machine.dispatch({ kind: "unload-asked" });
+    await this.#untilGone(signal);
+    return { model_id: this.id, readiness: this.readiness() };
+  }
+
+  /** @throws LmxError */
+  async restart(signal: AbortSignal): Promise<ModelActionResult> {
+    await this.unload(signal);
+    await this.load(signal);
+    return { model_id: this.id, readiness: this.readiness() };
+  }
+
+  /** Takes it out of service until it is released. Resolves when its worker is gone. */
+  async quarantine(reason: string, signal: AbortSignal): Promise<ModelActionResult> {
+    this.#machine.dispatch({ kind: "quarantine-asked", reason });
+    await this.#machine.saved;
+    await this.#untilGone(signal);
+    return { model_id: this.id, readiness: this.readiness() };
+  }
+
+  /** Starts the one try of a quarantined model; answers at once. */
+  async release(): Promise<ModelActionResult> {
+    this.#machine.dispatch({ kind: "release-asked" });
+    await this.#machine.saved;
+    return { model_id: this.id, readiness: this.readiness() };
+  }
+
+  /** Unloads it to make room, unless somebody has come to use it; resolves when its worker is gone. */
+  async makeRoom(signal: AbortSignal): Promise<void> {
+    const { use } = this;
+    if (use === null || use.state !== "loaded" || use.isBusy || use.isPinned) return;
+    this.#ports.log.info({ model: this.id }, "unloaded to make room");
+    await this.unload(signal);
+  }
+
+  /** Ends every worker at once, for a stop that cannot wait. */
+  async abandon(): Promise<void> {
+    await this.#machine.workers.abandon();
+  }
+
+  #sit(worker: number, fingerprint: Fingerprint): Seat | null {
+    const { seats, workers, model } = this.#machine;
+    const session = workers.session(worker);
+    if (session === null) throw new Error(`routable without a worker: ${this.id}`);
+    if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record))) return null;
+    return seats.take(session, fingerprint);
+  }
+
+  async #untilGone(signal: AbortSignal): Promise<void> {
+    const { waiters } = this.#machine;
+    while (this.#machine.model.state.kind === "draining" || this.#machine.model.leaving !== null) {
+      await waiters.changed(Number.POSITIVE_INFINITY, signal);
+    }
+  }
+
+  async #untilLoaded(signal: AbortSignal, ask: () => void): Promise<LoadResult> {
+    const machine = this.#machine;
+    const failuresBefore = machine.lastFailure?.number ?? 0;
     let asked = false;
     for (;;) {
-      const { state, leaving } = this.#model;
+      const { state, leaving, record } = machine.model;
       if (state.kind === "routable") return this.#loadResult();
-      const failed = this.#lastFailure;
-      if (failed !== null && failed.number > failuresBefore) throw loadFailure(this.id, failed.failure);
+      const failed = machine.lastFailure;
+      if (failed !== null && failed.number > failuresBefore) {
+        await machine.saved;
+        throw loadFailure(this.id, failed.failure);
+      }
       if (state.kind !== "draining" && !asked) {
         asked = true;
-        this.#dispatch({ kind: "load-asked", by: "operator", override });
+        ask();
         continue;
+      }
+      if (state.kind === "quarantined" && asked) {
+        await machine.saved;
+        throw refusal(this.id, { kind: "refuse-quarantined", reason: state.reason, record });
       }
       if (asked && state.kind === "unloaded" && leaving === null) {
         throw new LmxError("model_not_ready", `${this.id} was unloaded while it was loading.`, {
           retryable: false,
         });
       }
-      await this.#changed(Number.POSITIVE_INFINITY, signal);
+      await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
-  }
-
-  /** Drains and ends the worker; resolves when it is gone. */
-  async unload(signal: AbortSignal): Promise<UnloadResult> {
-    this.#dispatch({ kind: "unload-asked" });
-    while (this.#model.state.kind === "draining" || this.#model.leaving !== null) {
-      await this.#changed(Number.POSITIVE_INFINITY, signal);
-    }
-    return { model_id: this.id, readiness: this.readiness() };
-  }
-
-  /** Ends every worker at once, for a stop that cannot wait. */
-  async abandon(): Promise<void> {
-    await this.#workers.abandon();
-  }
-
-  #dispatch(event: ModelEvent): void {
-    this.#queuedEvents.push(event);
-    if (this.#dispatching) return;
-    this.#dispatching = true;
-    try {
-      for (let next = this.#queuedEvents.shift(); next !== undefined; next = this.#queuedEvents.shift())
-        this.#apply(next);
-    } finally {
-      this.#dispatching = false;
-    }
-  }
-
-  #apply(event: ModelEvent): void {
-    const before = this.#model;
-    const decision = transition(before, event, { now: this.#ports.now(), random: this.#ports.random() });
-    this.#model = decision.model;
-    if (before.state.kind !== decision.model.state.kind) {
-      this.#since = new Date();
-      this.#ports.log.info(
-        { model: this.id, from: before.state.kind, to: decision.model.state.kind, event: event.kind },
-        "model state",
-      );
-    }
-    if (before.state.kind === "checking" && decision.model.state.kind !== "checking") this.#check.abort();
-    if (holdsMemory(before) && !holdsMemory(decision.model)) this.#ports.admission.release(this.id);
-    for (const effect of decision.effects) this.#perform(effect);
-  }
-
-  #perform(effect: Effect): void {
-    switch (effect.kind) {
-      case "check-admission":
-        void this.#checkAdmission(effect.attempt, effect.override);
-        return;
-      case "ask-permit":
-        this.#permit = this.#ports.loads.ask(() => this.#dispatch({ kind: "permit-granted" }));
-        return;
-      case "return-permit":
-        this.#permit?.giveBack();
-        this.#permit = null;
-        return;
-      case "start-worker":
-        void this.#workers.start(effect.worker, this.#entry, this.#admitted?.cacheBudgetBytes ?? null);
-        return;
-      case "run-canary":
-        void this.#workers.runCanary(effect.worker);
-        return;
-      case "drain-worker":
-        void this.#workers.drain(effect.worker);
-        return;
-      case "end-worker":
-        this.#workers.end(effect.worker, effect.how);
-        return;
-      case "retry-at":
-        this.#armRetry(effect.at);
-        return;
-      case "record":
-        this.#ports.record.outcome(this.#entry, effect.outcome, effect.reason, {
-          // Refused before it was loaded: evidence of an earlier load says nothing about this try.
-          load: this.#admitted === null || this.#admitted.failure !== null ? null : this.#workers.evidence(),
-          structure: this.#admitted?.structure ?? null,
-          overridden: this.#admitted?.overridden ?? [],
-        });
-        return;
-      case "report-failure":
-        this.#lastFailure = { number: (this.#lastFailure?.number ?? 0) + 1, failure: effect.failure };
-        this.#ports.log.warn(
-          { model: this.id, class: effect.failure.class, ...effect.failure.reason },
-          "worker failure",
-        );
-        return;
-      case "wake-waiters":
-        this.#wakeAll();
-        return;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  async #checkAdmission(attempt: number, override: boolean): Promise<void> {
-    this.#check.abort();
-    this.#check = new AbortController();
-    const { signal } = this.#check;
-    this.#admitted = null;
-    let failure: Failure | null;
-    try {
-      const report = await this.#ports.admission.examine(this.#entry, { override, dryRun: false, signal });
-      if (!signal.aborted) this.#admitted = report;
-      failure = report.failure;
-      if (report.overridden.length > 0)
-        this.#ports.log.warn(
-          { model: this.id, overridden: report.overridden },
-          "limits of the runtime overridden",
-        );
-    } catch (error) {
-      failure = admissionError(error);
-    }
-    if (failure === null) this.#dispatch({ kind: "admission-passed", attempt });
-    else this.#dispatch({ kind: "admission-refused", attempt, failure });
-    // Asked for, and taken back while it was looked at.
-    if (!holdsMemory(this.#model)) this.#ports.admission.release(this.id);
-  }
-
-  #armRetry(at: number): void {
-    clearTimeout(this.#retryTimer);
-    const delay = Math.max(0, at - this.#ports.now());
-    this.#retryTimer = setTimeout(() => this.#dispatch({ kind: "retry-due" }), delay);
-  }
-
-  /** Resolves at the next settled transition, at the deadline, or when the signal aborts. */
-  async #changed(deadline: number, signal: AbortSignal): Promise<void> {
-    const left = deadline - this.#ports.now();
-    let timer: NodeJS.Timeout | undefined;
-    let wake: () => void = () => {};
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    if (Number.isFinite(left)) timer = setTimeout(wake, Math.max(0, left));
-    signal.addEventListener("abort", wake, { once: true });
-    this.#waiters.add(wake);
-    try {
-      await woken;
-      signal.throwIfAborted();
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      this.#waiters.delete(wake);
-    }
-  }
-
-  #wakeAll(): void {
-    for (const wake of [...this.#waiters]) wake();
   }
 
   #loadResult(): LoadResult {
-    const evidence = this.#workers.evidence();
+    const { workers, admitted } = this.#machine;
+    const evidence = workers.evidence();
     return {
       model_id: this.id,
       readiness: this.readiness(),
       load_seconds: evidence?.loaded.load_seconds ?? null,
       memory_bytes: evidence?.loaded.memory_bytes ?? null,
-      checks: [
-        ...(this.#admitted?.result.checks ?? []),
-        ...(evidence === null ? [] : [canaryCheck(evidence)]),
-      ],
+      checks: [...(admitted?.result.checks ?? []), ...(evidence === null ? [] : [canaryCheck(evidence)])],
     };
   }
 }

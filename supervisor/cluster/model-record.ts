@@ -114,7 +114,8 @@ function keyOf(entry: CatalogueEntry, versions: BackendVersions) {
   };
 }
 
-function passFacts(
+/** Figures of a pass, as every row has them. */
+export function passFacts(
   { loaded, canary, warning }: LoadEvidence,
   structure: ModelStructure | null,
 ): Record<string, unknown> {

@@ -8,19 +8,25 @@ import type { Model } from "../policy/model-state.ts";
  *
  * @param since when the state began
  * @param toDate turns a reading of the monotonic clock into a date
+ * @param isStalled its worker has work and has made no step for a while
  */
-export function readinessOf(model: Model, since: Date, toDate: (monotonicMs: number) => Date): Readiness {
+export function readinessOf(
+  model: Model,
+  since: Date,
+  toDate: (monotonicMs: number) => Date,
+  isStalled = false,
+): Readiness {
   return {
     state: publicState(model),
-    detail: publicDetail(model),
+    detail: publicDetail(model, isStalled),
     since: since.toISOString(),
     reason: publicReason(model),
-    failures: model.failures,
+    failures: model.record.failures,
     next_attempt_at:
       model.state.kind === "admitted" && model.state.reason !== null
         ? toDate(model.state.notBefore).toISOString()
         : null,
-    quarantine: model.state.kind === "quarantined" ? { level: 0, until: null, dossier_id: null } : null,
+    quarantine: quarantineOf(model),
   };
 }
 
@@ -49,9 +55,36 @@ function publicState({ state }: Model): ReadinessState {
   }
 }
 
-function publicDetail({ state }: Model): ReadinessDetail | null {
-  if (state.kind === "draining") return "draining";
-  return state.kind === "admitted" && state.reason !== null ? "backoff" : null;
+function publicDetail({ state, record }: Model, isStalled: boolean): ReadinessDetail | null {
+  switch (state.kind) {
+    case "draining":
+      return "draining";
+    case "routable":
+      if (isStalled) return "stalled";
+      return record.standing.kind === "probation" ? "probation" : null;
+    case "checking":
+    case "admitted":
+    case "loading":
+    case "canary":
+      if (record.standing.kind === "quarantined" || record.standing.kind === "half-open") return "half_open";
+      return state.kind === "admitted" && state.reason !== null ? "backoff" : null;
+    case "unloaded":
+    case "quarantined":
+      return null;
+    default:
+      return state satisfies never;
+  }
+}
+
+function quarantineOf({ state, record }: Model): Readiness["quarantine"] {
+  if (state.kind !== "quarantined") return null;
+  const { standing, level } = record;
+  const until = state.by === "failures" && standing.kind === "quarantined" ? standing.until : null;
+  return {
+    level: state.by === "failures" ? level : 0,
+    until: until === null ? null : new Date(until).toISOString(),
+    dossier_id: null,
+  };
 }
 
 function publicReason({ state }: Model): ReadinessReason | null {

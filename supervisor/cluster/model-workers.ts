@@ -2,15 +2,16 @@ import type { Logger } from "pino";
 import type { ModelSettings, Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
-import { classifyExit, type WorkerPhase } from "../policy/failure.ts";
+import { classifyExit, explainExit, type WorkerPhase } from "../policy/failure.ts";
 import { PROCESS_BYTES } from "../policy/memory-estimate.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
-import { Heartbeat } from "./heartbeat.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import type { LoadIntents } from "./load-intents.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
 import type { ClusterObserver, WorkerMemory } from "./observer.ts";
 import type { WorkerSession } from "./worker-session.ts";
+import { WorkerWatch } from "./worker-watch.ts";
 
 export interface WorkerPorts {
   /** Starts a worker process; may wait for the Python runtime. */
@@ -19,6 +20,11 @@ export interface WorkerPorts {
   readonly timeouts: Timeouts;
   /** A model leaves after this long without a request; null: never. Milliseconds. */
   idleMs(modelId: string): number | null;
+  /** A model that has served this long without a failure is forgiven one. Milliseconds. */
+  readonly forgiveMs: number;
+  /** Resident bytes a worker of this model may take; null: no cap. */
+  capBytes(modelId: string): number | null;
+  readonly intents: Pick<LoadIntents, "begin" | "end">;
   /** Monotonic milliseconds. */
   now(): number;
   readonly observer: ClusterObserver;
@@ -35,30 +41,27 @@ export interface LoadEvidence {
   readonly warning: string | null;
 }
 
+/** What a worker is started for. */
+export interface StartOrder {
+  readonly entry: CatalogueEntry;
+  /** What the caches of all rows may take; null: no limit. */
+  readonly cacheBudgetBytes: number | null;
+  /** Of the model's failure record, for the intent; null: not known. */
+  readonly key: string | null;
+}
+
 interface Slot {
   readonly session: WorkerSession;
   readonly entry: CatalogueEntry;
+  readonly key: string | null;
+  readonly watch: WorkerWatch;
   phase: WorkerPhase;
-  canary: MethodResult<"canary"> | null;
-  warning: string | null;
   /** Why it had to be ended, when it failed while it still lived. */
   failedCause: string | null;
 }
 
-/** A model that has served this long without a failure is forgiven one. Milliseconds. */
-const FORGIVE_AFTER_MS = 600_000;
-
 /** A worker that measures its memory for longer than this is busy with something better. */
 const STATS_TIMEOUT_MS = 10_000;
-
-const HUNG: Failure = {
-  class: "crash",
-  reason: {
-    code: "worker_crashed",
-    cause: "hung",
-    message: "The worker answered no ping for 30 s and was ended",
-  },
-};
 
 /** The worker processes of one model: performs what the state machine asks for and reports what happened as events. */
 export class ModelWorkers {
@@ -73,6 +76,11 @@ export class ModelWorkers {
   constructor(ports: WorkerPorts, report: (event: ModelEvent) => void) {
     this.#ports = ports;
     this.#report = report;
+  }
+
+  /** It has work and has made no step for a while. */
+  isStalled(worker: WorkerNumber): boolean {
+    return this.#slots.get(worker)?.watch.isStalled ?? false;
   }
 
   session(worker: WorkerNumber): WorkerSession | null {
@@ -95,15 +103,21 @@ export class ModelWorkers {
   }
 
   /** Spawns and loads; reports `loaded`, `failed` or `exited`. */
-  async start(worker: WorkerNumber, entry: CatalogueEntry, cacheBudgetBytes: number | null): Promise<void> {
+  start(worker: WorkerNumber, order: StartOrder): Promise<void> {
     this.#evidence = null;
-    const slot = await this.#launch(worker, entry);
+    return this.#guarded(worker, () => this.#load(worker, order));
+  }
+
+  async #load(worker: WorkerNumber, order: StartOrder): Promise<void> {
+    const { entry, cacheBudgetBytes } = order;
+    const slot = await this.#launch(worker, order);
     if (slot === null) return;
     slot.phase = "starting";
     const settings = this.#ports.settings(entry.id);
     const target = { modelId: entry.id, path: entry.path, settings, cacheBudgetBytes };
-    const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, () => {
+    const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, async () => {
       slot.phase = "loading";
+      await this.#ports.intents.begin(slot.key, slot.session.pid);
     });
     this.#afterPhase(worker, outcome, (loaded) => {
       slot.phase = "canary";
@@ -117,7 +131,11 @@ export class ModelWorkers {
   }
 
   /** Reports `canary-passed`, `failed` or `exited`. */
-  async runCanary(worker: WorkerNumber): Promise<void> {
+  runCanary(worker: WorkerNumber): Promise<void> {
+    return this.#guarded(worker, () => this.#canary(worker));
+  }
+
+  async #canary(worker: WorkerNumber): Promise<void> {
     const slot = this.#slots.get(worker);
     if (slot === undefined) return;
     const outcome = await runCanary(slot.session, this.#ports.settings(slot.entry.id), this.#ports.timeouts);
@@ -127,13 +145,18 @@ export class ModelWorkers {
       const warning = verdict.kind === "pass" ? verdict.warning : null;
       if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
       this.#report({ kind: "canary-passed", worker });
+      slot.session.onFinished = () => this.#report({ kind: "finished", worker });
       this.#armForgiveness(worker);
       this.#watchIdle(worker, slot);
     });
   }
 
   /** Waits for the running requests, at most the drain time; reports `drained`. */
-  async drain(worker: WorkerNumber): Promise<void> {
+  drain(worker: WorkerNumber): Promise<void> {
+    return this.#guarded(worker, () => this.#drain(worker));
+  }
+
+  async #drain(worker: WorkerNumber): Promise<void> {
     const slot = this.#slots.get(worker);
     if (slot === undefined) return;
     await slot.session.idle(this.#ports.timeouts.drain_seconds * 1000);
@@ -154,7 +177,24 @@ export class ModelWorkers {
     await Promise.all([...this.#slots.values()].map((slot) => slot.session.kill("hurried stop")));
   }
 
-  async #launch(worker: WorkerNumber, entry: CatalogueEntry): Promise<Slot | null> {
+  /** A fault of ours must not leave the model in its state for ever. */
+  async #guarded(worker: WorkerNumber, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#ports.log.error({ error }, "a step of a worker's life failed");
+      const message = `The supervisor failed: ${String((error as Error).message)}`;
+      const reason = { code: "internal_error", cause: "supervisor", message };
+      this.#report({
+        kind: "failed",
+        worker,
+        failure: { class: "crash", counts: false, reason },
+        hung: true,
+      });
+    }
+  }
+
+  async #launch(worker: WorkerNumber, { entry, key }: StartOrder): Promise<Slot | null> {
     let session: WorkerSession;
     try {
       session = await this.#ports.launch(entry.id);
@@ -173,30 +213,30 @@ export class ModelWorkers {
       return null;
     }
     this.#ports.observer.workerStarted(entry.id, this.#lastOneFailed);
-    const slot: Slot = { session, entry, phase: "starting", canary: null, warning: null, failedCause: null };
+    const watch = this.#watch(worker, session, entry.id);
+    const slot: Slot = { session, entry, key, watch, phase: "starting", failedCause: null };
     this.#slots.set(worker, slot);
-    const heartbeat = this.#watch(worker, slot);
     void session.exited.then((exit) => {
-      heartbeat.stop();
+      watch.stop();
       this.#onExit(worker, slot, exit);
     });
     if (this.#endedEarly.delete(worker)) this.end(worker, "kill");
     return slot;
   }
 
-  #watch(worker: WorkerNumber, { session, entry }: Slot): Heartbeat {
-    return new Heartbeat({
-      ping: (timeoutMs) => session.ping(timeoutMs),
-      onPong: () => this.#measure(session, entry.id),
-      onHung: () => this.#onHung(worker),
+  #watch(worker: WorkerNumber, session: WorkerSession, modelId: string): WorkerWatch {
+    return new WorkerWatch({
+      session,
+      timeouts: this.#ports.timeouts,
+      capBytes: this.#ports.capBytes(modelId),
+      onPong: () => this.#measure(session, modelId),
+      onFailure: (failure, hung) => {
+        const slot = this.#slots.get(worker);
+        if (slot !== undefined) slot.failedCause = failure.reason.cause;
+        this.#report({ kind: "failed", worker, failure, hung });
+      },
       now: this.#ports.now,
     });
-  }
-
-  #onHung(worker: WorkerNumber): void {
-    const slot = this.#slots.get(worker);
-    if (slot !== undefined) slot.failedCause = HUNG.reason.cause;
-    this.#report({ kind: "failed", worker, failure: HUNG, hung: true });
   }
 
   #measure(session: WorkerSession, modelId: string): void {
@@ -231,9 +271,16 @@ export class ModelWorkers {
       { model: slot.entry.id, pid: slot.session.pid, code, signal, intent, phase: slot.phase },
       "worker exited",
     );
-    this.#slots.delete(worker);
-    if (this.#slots.size === 0) this.#ports.measured(slot.entry.id, null);
-    const failure = classifyExit(exitFacts(slot.phase, exit, slot.session.fatal));
+    const explained = explainExit(exitFacts(slot.phase, exit, slot.session.fatal));
+    const { advice, blamesModel } = explained;
+    const failure: Failure = blamesModel ? explained.failure : { ...explained.failure, counts: false };
+    if (intent === null)
+      this.#ports.log.warn(
+        { model: slot.entry.id, class: failure.class, ...failure.reason, advice },
+        "worker died",
+      );
+    // Whoever saw the worker end is still there, so it did not take the machine down.
+    this.#ports.intents.end(slot.key, slot.session.pid);
     this.#lastOneFailed = intent === null || slot.failedCause !== null;
     this.#ports.observer.workerExited(
       slot.entry.id,
@@ -241,6 +288,8 @@ export class ModelWorkers {
     );
     // The state moves first, so that a lost request is judged by where the model is going.
     this.#report({ kind: "exited", worker, failure });
+    this.#slots.delete(worker);
+    if (this.#slots.size === 0) this.#ports.measured(slot.entry.id, null);
     slot.session.loseAll();
   }
 
@@ -265,9 +314,12 @@ export class ModelWorkers {
   #armForgiveness(worker: WorkerNumber): void {
     const timer = setInterval(() => {
       const slot = this.#slots.get(worker);
-      if (slot === undefined) clearInterval(timer);
-      else if (slot.session.takeFinished() > 0) this.#report({ kind: "steady", worker });
-    }, FORGIVE_AFTER_MS);
+      if (slot === undefined) return clearInterval(timer);
+      this.#ports.intents.end(slot.key, slot.session.pid);
+      const finishedRequests = slot.session.takeFinished();
+      if (finishedRequests > 0)
+        this.#report({ kind: "steady", worker, routableMs: this.#ports.forgiveMs, finishedRequests });
+    }, this.#ports.forgiveMs);
     timer.unref();
   }
 }

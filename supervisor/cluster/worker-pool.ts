@@ -59,6 +59,21 @@ export class WorkerPool {
     return spare ?? (await this.#options.spawn());
   }
 
+  /** Shows that a worker can be started, by starting one. @throws when it cannot */
+  async prove(): Promise<void> {
+    const session = this.#spare ?? (await this.#options.spawn());
+    try {
+      await session.initialize(this.#options.initializeMs);
+    } catch (error) {
+      this.#discard(session);
+      await session.kill("it could not be started");
+      throw error;
+    }
+    if (session === this.#spare) return;
+    await session.kill("it only had to start");
+    this.warm();
+  }
+
   /** Ends the spare and starts none any more; resolves when it is gone. */
   async close(): Promise<void> {
     this.#isClosed = true;

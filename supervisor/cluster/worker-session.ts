@@ -55,6 +55,8 @@ export class WorkerSession {
   loaded: MethodResult<"load"> | null = null;
   /** Hears what the worker said that is no message of the protocol. */
   onViolation: (violation: Violation) => void = () => {};
+  /** A request was answered to its end. */
+  onFinished: () => void = () => {};
   onProgress: (progress: LoadProgress) => void = () => {};
   /** Notifications that had the wrong shape or named no running request. */
   droppedNotifications = 0;
@@ -173,6 +175,32 @@ export class WorkerSession {
     return finished;
   }
 
+  #onFinish(): void {
+    this.#finished += 1;
+    this.onFinished();
+  }
+
+  /** The request a row names that cannot be read gets an error: its next rows would lack what this one held. */
+  #refuseRow(candidate: unknown): void {
+    const id = (candidate as { request_id?: unknown } | null)?.request_id;
+    const listener = typeof id === "string" ? this.#rows.get(id) : undefined;
+    if (listener === undefined || typeof id !== "string") return;
+    const message = "The worker's answer has the wrong shape.";
+    this.cancel(id);
+    listener.onRow({
+      request_id: id,
+      position: 0,
+      token_ids: [],
+      events: [{ type: "error", code: "worker_crashed", message }],
+    });
+  }
+
+  /** Something of the wrong shape, or for nobody. Late rows of a cancelled request are no fault. */
+  #dropNotification(what: string, isFault: boolean): void {
+    this.droppedNotifications += 1;
+    if (isFault) this.onViolation({ kind: "wrong-shape", excerpt: what });
+  }
+
   #drop(requestId: string): void {
     this.#rows.delete(requestId);
     this.lastUsedAt = performance.now();
@@ -187,7 +215,7 @@ export class WorkerSession {
       case "load_progress": {
         const progress = loadProgressSchema.safeParse(params);
         if (progress.success) this.onProgress(progress.data);
-        else this.droppedNotifications += 1;
+        else this.#dropNotification("load_progress", true);
         return;
       }
       case "fatal": {
@@ -196,26 +224,27 @@ export class WorkerSession {
         return;
       }
       default:
-        this.droppedNotifications += 1;
+        this.#dropNotification(method.slice(0, 80), true);
     }
   }
 
   #onStep(params: unknown): void {
     const rows = (params as Partial<Step> | undefined)?.rows;
     if (!Array.isArray(rows)) {
-      this.droppedNotifications += 1;
+      this.#dropNotification("step", true);
       return;
     }
     for (const candidate of rows) {
       const row = stepRowSchema.safeParse(candidate);
       const listener = row.success ? this.#rows.get(row.data.request_id) : undefined;
       if (!row.success || listener === undefined) {
-        this.droppedNotifications += 1;
+        this.#dropNotification("row", !row.success);
+        if (!row.success) this.#refuseRow(candidate);
         continue;
       }
       const last = row.data.events.at(-1)?.type;
       listener.onRow(row.data);
-      if (last === "finish") this.#finished += 1;
+      if (last === "finish") this.#onFinish();
       if (last === "finish" || last === "error") this.#drop(row.data.request_id);
     }
   }

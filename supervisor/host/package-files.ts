@@ -26,7 +26,8 @@ export function packageFiles(): PackageFiles {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   return {
     version,
-    workerDirectory: join(root, "worker"),
+    // For tests and development: another directory with an `lmx_worker` package.
+    workerDirectory: process.env.OPTA_LMX_WORKER_DIRECTORY ?? join(root, "worker"),
     requirementsLock: join(root, "worker", "requirements.lock"),
     demoModelDirectory: join(root, "worker", "demo_model", "model"),
   };

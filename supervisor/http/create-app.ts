@@ -16,8 +16,11 @@ import { errorsOnly } from "./middleware/errors-only.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
+import { type AuditSource, addAdminAuditRoute } from "./routes/admin-audit.ts";
 import { addAdminCompatibilityRoutes, type CompatibilitySource } from "./routes/admin-compatibility.ts";
+import { addAdminModelActionsRoutes } from "./routes/admin-model-actions.ts";
 import { addAdminModelsRoutes } from "./routes/admin-models.ts";
+import { addAdminSafeModeRoute, type SafeModeControl } from "./routes/admin-safe-mode.ts";
 import { addAdminStatusRoute } from "./routes/admin-status.ts";
 import { addChatCompletionsRoute } from "./routes/chat-completions.ts";
 import { addCompletionsRoute } from "./routes/completions.ts";
@@ -32,6 +35,8 @@ export interface AppOptions {
   readonly service: Service;
   readonly config: HttpConfig;
   readonly compatibility: CompatibilitySource;
+  readonly audit: AuditSource;
+  readonly safeMode: SafeModeControl;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
@@ -56,7 +61,10 @@ export function createApp(options: AppOptions): App {
   addChatCompletionsRoute(app, context);
   addCompletionsRoute(app, context);
   addAdminModelsRoutes(app, context);
+  addAdminModelActionsRoutes(app, context);
   addAdminCompatibilityRoutes(app, options);
+  addAdminAuditRoute(app, options);
+  addAdminSafeModeRoute(app, options);
   addAdminStatusRoute(app, context);
   addMetricsRoute(app, context);
   addOpenapiRoute(app);

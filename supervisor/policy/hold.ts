@@ -1,5 +1,7 @@
 import type { ReadinessReason } from "../../shared/readiness.ts";
+import type { EpochMs, FailureRecord } from "./failure-record.ts";
 import type { Milliseconds, Model, WorkerNumber } from "./model-state.ts";
+import { mayStart } from "./quarantine.ts";
 
 /** What becomes of a request that asks a model to serve it. */
 export type HoldDecision =
@@ -13,10 +15,16 @@ export type HoldDecision =
       readonly readyInMs: Milliseconds;
       readonly reason: ReadinessReason | null;
     }
-  | { readonly kind: "refuse-quarantined"; readonly reason: ReadinessReason };
+  | {
+      readonly kind: "refuse-quarantined";
+      readonly reason: ReadinessReason;
+      readonly record: FailureRecord;
+    };
 
 export interface HoldFacts {
   readonly now: Milliseconds;
+  /** Milliseconds since the epoch. */
+  readonly wallNow: EpochMs;
   /** Until when this request may be held. */
   readonly deadline: Milliseconds;
   /** May a request start this model? */
@@ -45,8 +53,12 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
       return facts.mayStart ? { kind: "start" } : { kind: "refuse-not-loaded", reason: state.reason };
     case "draining":
       return { kind: "refuse-not-loaded", reason: null };
-    case "quarantined":
-      return { kind: "refuse-quarantined", reason: state.reason };
+    case "quarantined": {
+      const isDue = state.by === "failures" && mayStart(model.record, facts.wallNow).kind === "probe";
+      return isDue
+        ? { kind: "start" }
+        : { kind: "refuse-quarantined", reason: state.reason, record: model.record };
+    }
     default:
       return state satisfies never;
   }

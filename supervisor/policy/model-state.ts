@@ -1,4 +1,5 @@
 import type { ReadinessReason } from "../../shared/readiness.ts";
+import { type EpochMs, type FailureRecord, NO_FAILURES, type QuarantineNumbers } from "./failure-record.ts";
 
 /*
  *            load asked            checks pass             permit            loaded           canary passed
@@ -10,7 +11,9 @@ import type { ReadinessReason } from "../../shared/readiness.ts";
  *      │                    v on the model                    │                                                │
  *      │               quarantined <── deterministic error ───┤                                                │
  *      └──────────────────────────────────────────────────────┴────────────────────────────────────────────────┘
- *   quarantined ── an operator asks to load ──> checking;  the files change ──> unloaded
+ *   quarantined by a verdict  ── an operator asks to load ──> checking;  the files change ──> unloaded
+ *   quarantined by failures   ── its time has passed and somebody asks, or an operator releases it ──> checking
+ *   any state ── 3rd failure in a row, or an operator's word ──> quarantined
  */
 
 /** Names one worker process of this model; a message that carries another number changes nothing. */
@@ -19,11 +22,21 @@ export type WorkerNumber = number;
 /** Milliseconds of the supervisor's monotonic clock. */
 export type Milliseconds = number;
 
+/** What only an operator can say to go past. */
+export interface Overrides {
+  /** The runtime's blocklist and refusing advisories. */
+  readonly unsupportedRuntime: boolean;
+  /** The service's safe mode. */
+  readonly safeMode: boolean;
+}
+
+export const NO_OVERRIDES: Overrides = { unsupportedRuntime: false, safeMode: false };
+
 /** Where the model is now; each state carries only its own data. */
 export type ModelState =
   | { readonly kind: "unloaded"; readonly reason: ReadinessReason | null }
   /** Files, architecture, runtime and memory are looked at; no worker serves this model yet. */
-  | { readonly kind: "checking"; readonly attempt: number; readonly override: boolean }
+  | { readonly kind: "checking"; readonly attempt: number; readonly overrides: Overrides }
   | {
       readonly kind: "admitted";
       readonly reason: ReadinessReason | null;
@@ -34,13 +47,18 @@ export type ModelState =
   | { readonly kind: "canary"; readonly worker: WorkerNumber }
   | { readonly kind: "routable"; readonly worker: WorkerNumber }
   | { readonly kind: "draining"; readonly worker: WorkerNumber }
-  | { readonly kind: "quarantined"; readonly reason: ReadinessReason };
+  | {
+      readonly kind: "quarantined";
+      readonly reason: ReadinessReason;
+      /** A verdict on its files stands until they change; failures until their time has passed, or an operator's word. */
+      readonly by: "verdict" | "failures";
+    };
 
 /** A model's state and what is remembered across states. */
 export interface Model {
   readonly state: ModelState;
-  /** Counted failures in a row; they pick the restart delay, and later the quarantine. */
-  readonly failures: number;
+  /** What is remembered of its failures; outlives the process. */
+  readonly record: FailureRecord;
   /** Routable before or loaded at start: it is brought back after a failure. */
   readonly wanted: boolean;
   /** The worker that is still dying: no second one starts before it is gone. */
@@ -58,6 +76,8 @@ export interface Model {
 export interface Failure {
   readonly class: "crash" | "resource" | "deterministic" | "environment";
   readonly reason: ReadinessReason;
+  /** False: nothing is held against the model; another process is to blame, or the same request was counted already. */
+  readonly counts?: boolean;
   /** Checks and numbers, for who asked. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -66,15 +86,18 @@ export type ModelEvent =
   | {
       readonly kind: "load-asked";
       readonly by: "operator" | "auto-load" | "request";
-      /** Go past the runtime's limits; only an operator can say so. */
-      readonly override?: boolean;
+      readonly overrides?: Overrides;
     }
   | { readonly kind: "admission-passed"; readonly attempt: number }
   | { readonly kind: "admission-refused"; readonly attempt: number; readonly failure: Failure }
   | { readonly kind: "unload-asked" }
   /** Nobody has asked this worker for anything for a while. */
   | { readonly kind: "idle"; readonly worker: WorkerNumber }
-  | { readonly kind: "key-changed" }
+  /** Operators' words. */
+  | { readonly kind: "release-asked" }
+  | { readonly kind: "quarantine-asked"; readonly reason: string }
+  /** Other weights, config or runtime: what is remembered of the new key. */
+  | { readonly kind: "key-changed"; readonly record: FailureRecord }
   | { readonly kind: "permit-granted" }
   | { readonly kind: "retry-due" }
   | { readonly kind: "loaded"; readonly worker: WorkerNumber }
@@ -88,11 +111,19 @@ export type ModelEvent =
     }
   | { readonly kind: "drained"; readonly worker: WorkerNumber }
   | { readonly kind: "exited"; readonly worker: WorkerNumber; readonly failure: Failure }
-  | { readonly kind: "steady"; readonly worker: WorkerNumber };
+  /** A request was answered to its end. */
+  | { readonly kind: "finished"; readonly worker: WorkerNumber }
+  /** It has served for a while since it was last said. */
+  | {
+      readonly kind: "steady";
+      readonly worker: WorkerNumber;
+      readonly routableMs: Milliseconds;
+      readonly finishedRequests: number;
+    };
 
 /** What the host must do; performed in order, after the new state stands. */
 export type Effect =
-  | { readonly kind: "check-admission"; readonly attempt: number; readonly override: boolean }
+  | { readonly kind: "check-admission"; readonly attempt: number; readonly overrides: Overrides }
   | { readonly kind: "ask-permit" }
   | { readonly kind: "return-permit" }
   | { readonly kind: "start-worker"; readonly worker: WorkerNumber }
@@ -102,6 +133,8 @@ export type Effect =
   | { readonly kind: "retry-at"; readonly at: Milliseconds }
   | { readonly kind: "record"; readonly outcome: "pass" | "fail"; readonly reason: ReadinessReason | null }
   | { readonly kind: "report-failure"; readonly failure: Failure }
+  /** Its failure record has changed: write it down, a quarantine before anybody is told of it. */
+  | { readonly kind: "save-record" }
   | { readonly kind: "wake-waiters" };
 
 export interface Decision {
@@ -112,13 +145,16 @@ export interface Decision {
 /** Facts the decision may depend on, passed in so that it stays a pure function. */
 export interface Moment {
   readonly now: Milliseconds;
+  /** Milliseconds since the epoch, for what outlives the process. */
+  readonly wallNow: EpochMs;
+  readonly numbers: QuarantineNumbers;
   /** 0 ≤ random < 1, for the jitter of the restart delay. */
   readonly random: number;
 }
 
 export const NEW_MODEL: Model = {
   state: { kind: "unloaded", reason: null },
-  failures: 0,
+  record: NO_FAILURES,
   wanted: false,
   leaving: null,
   lastWorker: 0,

@@ -7,6 +7,8 @@ export interface LostRequest {
   /** The model will be brought back. */
   readonly comingBack: boolean;
   readonly clientGone: boolean;
+  /** It was suspected of a crash already when it was sent to this worker. */
+  readonly isSuspect: boolean;
 }
 
 export type RequestFate = "drop" | "replay" | "fail";
@@ -17,6 +19,6 @@ export type RequestFate = "drop" | "replay" | "fail";
  */
 export function decideRequestFate(lost: LostRequest): RequestFate {
   if (lost.clientGone) return "drop";
-  if (lost.begun || lost.replayed || !lost.comingBack) return "fail";
+  if (lost.begun || lost.replayed || lost.isSuspect || !lost.comingBack) return "fail";
   return "replay";
 }

@@ -1,5 +1,15 @@
-import type { Decision, Effect, Model, ModelEvent, ModelState, Moment } from "./model-state.ts";
-import { admit, same } from "./steps.ts";
+import {
+  type Decision,
+  type Effect,
+  type Model,
+  type ModelEvent,
+  type ModelState,
+  type Moment,
+  NO_OVERRIDES,
+  type Overrides,
+} from "./model-state.ts";
+import { endedWithoutBlame, mayStart, quarantineByOperator, release, startProbe } from "./quarantine.ts";
+import { admit, check, isWorthSaving, rest, same } from "./steps.ts";
 import {
   afterFailure,
   isRoutableWith,
@@ -7,6 +17,7 @@ import {
   onDrained,
   onExited,
   onFailed,
+  onFinished,
   onLoaded,
   onSteady,
 } from "./worker-events.ts";
@@ -16,6 +27,13 @@ import {
  * apply, or that comes from a worker that is no longer the model's, returns the same model and no effects.
  */
 export function transition(model: Model, event: ModelEvent, moment: Moment): Decision {
+  const decision = react(model, event, moment);
+  // Of another key the record was just read.
+  if (event.kind === "key-changed" || !isWorthSaving(model.record, decision.model.record)) return decision;
+  return { model: decision.model, effects: [{ kind: "save-record" }, ...decision.effects] };
+}
+
+function react(model: Model, event: ModelEvent, moment: Moment): Decision {
   switch (event.kind) {
     case "load-asked":
       return onLoadAsked(model, event, moment);
@@ -24,27 +42,33 @@ export function transition(model: Model, event: ModelEvent, moment: Moment): Dec
     case "admission-refused":
       return isChecking(model, event.attempt) ? afterFailure(model, event.failure, moment) : same(model);
     case "unload-asked":
-      return onUnloadAsked(model);
+      return onUnloadAsked(model, moment);
     case "idle":
-      return isRoutableWith(model, event.worker) ? onUnloadAsked(model) : same(model);
+      return isRoutableWith(model, event.worker) ? onUnloadAsked(model, moment) : same(model);
+    case "release-asked":
+      return onReleaseAsked(model, moment);
+    case "quarantine-asked":
+      return onQuarantineAsked(model, event.reason, moment);
     case "key-changed":
-      return onKeyChanged(model);
+      return onKeyChanged(model, event);
     case "permit-granted":
-      return onPermitGranted(model);
+      return onPermitGranted(model, moment);
     case "retry-due":
       return onRetryDue(model, moment);
     case "loaded":
       return onLoaded(model, event.worker);
     case "canary-passed":
-      return onCanaryPassed(model, event.worker);
+      return onCanaryPassed(model, event.worker, moment);
     case "failed":
       return onFailed(model, event, moment);
     case "drained":
       return onDrained(model, event.worker);
     case "exited":
       return onExited(model, event.worker, event.failure, moment);
+    case "finished":
+      return onFinished(model, event.worker, moment);
     case "steady":
-      return onSteady(model, event.worker);
+      return onSteady(model, event, moment);
     default:
       return event satisfies never;
   }
@@ -56,23 +80,28 @@ function isChecking({ state }: Model, attempt: number): boolean {
 
 function onLoadAsked(
   model: Model,
-  { by, override = false }: Extract<ModelEvent, { kind: "load-asked" }>,
-  { now }: Moment,
+  { by, overrides = NO_OVERRIDES }: Extract<ModelEvent, { kind: "load-asked" }>,
+  { now, wallNow, numbers }: Moment,
 ): Decision {
-  const wanted = model.wanted || by === "auto-load";
+  const asked: Model = { ...model, wanted: model.wanted || by === "auto-load" };
   switch (model.state.kind) {
     case "unloaded":
-      return check({ ...model, wanted }, override);
-    case "quarantined":
-      // A verdict on the model's files: only the operator's word is worth a second look at them.
-      return by === "operator" ? check({ ...model, wanted }, override) : same(model);
+      return check(asked, overrides);
+    case "quarantined": {
+      // A verdict on its files: only the operator's word is worth a second look at them.
+      const maySee =
+        model.state.by === "verdict"
+          ? by === "operator"
+          : mayStart(model.record, wallNow, numbers).kind === "probe";
+      return maySee ? check(asked, overrides) : same(model);
+    }
+    case "checking":
+      return goesFurther(overrides, model.state.overrides) ? check(asked, overrides) : same(model);
     case "admitted":
       // An operator does not wait out the restart delay.
       return by === "operator" && model.state.permit === "none"
         ? admit(model, model.state.reason, now, now)
         : same(model);
-    case "checking":
-      return override && !model.state.override ? check({ ...model, wanted }, override) : same(model);
     case "loading":
     case "canary":
     case "routable":
@@ -83,60 +112,89 @@ function onLoadAsked(
   }
 }
 
-function check(model: Model, override: boolean): Decision {
-  const attempt = model.lastCheck + 1;
-  return {
-    model: { ...model, lastCheck: attempt, state: { kind: "checking", attempt, override } },
-    effects: [{ kind: "check-admission", attempt, override }],
-  };
+function goesFurther(wanted: Overrides, had: Overrides): boolean {
+  return (wanted.unsupportedRuntime && !had.unsupportedRuntime) || (wanted.safeMode && !had.safeMode);
 }
 
-function onUnloadAsked(model: Model): Decision {
+function onUnloadAsked(model: Model, moment: Moment): Decision {
   const unwanted: Model = { ...model, wanted: false };
-  const gone: ModelState = { kind: "unloaded", reason: null };
   switch (model.state.kind) {
     case "unloaded":
+    case "draining":
       return same(unwanted);
     case "quarantined":
-      // The verdict stays: unloading does not make a broken model sound.
+      // It stays: unloading does not make a broken model sound.
       return same(unwanted);
     case "checking":
-      return { model: { ...unwanted, state: gone }, effects: [{ kind: "wake-waiters" }] };
-    case "admitted": {
-      const permit: Effect[] = model.state.permit === "asked" ? [{ kind: "return-permit" }] : [];
-      return { model: { ...unwanted, state: gone }, effects: [...permit, { kind: "wake-waiters" }] };
-    }
+    case "admitted":
     case "loading":
     case "canary":
-      return {
-        model: { ...unwanted, state: gone, leaving: model.state.worker },
-        effects: [
-          { kind: "end-worker", worker: model.state.worker, how: "orderly" },
-          { kind: "return-permit" },
-          { kind: "wake-waiters" },
-        ],
-      };
+      return takenBack(unwanted, moment);
     case "routable":
       return {
         model: { ...unwanted, state: { kind: "draining", worker: model.state.worker } },
         effects: [{ kind: "drain-worker", worker: model.state.worker }],
       };
-    case "draining":
-      return same(unwanted);
     default:
       return model.state satisfies never;
   }
 }
 
-/** Other weights, config or runtime: a new key has no history. A live worker keeps serving what it loaded. */
-function onKeyChanged(model: Model): Decision {
+/** A load that nobody wants any more; nothing is held against the model. */
+function takenBack(model: Model, { wallNow, numbers }: Moment): Decision {
+  const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+  return {
+    model: {
+      ...model,
+      record,
+      state: rest(record, null),
+      leaving: startedWorker(model.state) ?? model.leaving,
+    },
+    effects: [...stopStarting(model.state), { kind: "wake-waiters" }],
+  };
+}
+
+function startedWorker(state: ModelState): number | null {
+  return state.kind === "loading" || state.kind === "canary" ? state.worker : null;
+}
+
+/** Ends what a load has begun. */
+function stopStarting(state: ModelState): Effect[] {
+  const worker = startedWorker(state);
+  if (worker !== null) return [{ kind: "end-worker", worker, how: "orderly" }, { kind: "return-permit" }];
+  return state.kind === "admitted" && state.permit === "asked" ? [{ kind: "return-permit" }] : [];
+}
+
+/** Tried once, at once and alone. */
+function onReleaseAsked(model: Model, { wallNow, numbers }: Moment): Decision {
+  if (model.state.kind !== "quarantined") return same(model);
+  const { record } = release(model.record, wallNow, numbers);
+  return check({ ...model, record }, NO_OVERRIDES);
+}
+
+function onQuarantineAsked(model: Model, reason: string, { wallNow, numbers }: Moment): Decision {
+  const { record } = quarantineByOperator(model.record, reason, wallNow, numbers);
+  const { state } = model;
+  const serving = state.kind === "routable" || state.kind === "draining" ? state.worker : null;
+  const drain: Effect[] = state.kind === "routable" ? [{ kind: "drain-worker", worker: state.worker }] : [];
+  return {
+    model: {
+      ...model,
+      record,
+      wanted: false,
+      state: rest(record, null),
+      leaving: serving ?? startedWorker(state) ?? model.leaving,
+    },
+    effects: [...drain, ...stopStarting(state), { kind: "wake-waiters" }],
+  };
+}
+
+/** A live worker keeps serving what it loaded; the host says it again when it has none. */
+function onKeyChanged(model: Model, { record }: Extract<ModelEvent, { kind: "key-changed" }>): Decision {
   switch (model.state.kind) {
     case "unloaded":
     case "quarantined":
-      return {
-        model: { ...model, state: { kind: "unloaded", reason: null }, failures: 0 },
-        effects: [{ kind: "wake-waiters" }],
-      };
+      return { model: { ...model, state: rest(record, null), record }, effects: [{ kind: "wake-waiters" }] };
     case "checking":
     case "admitted":
     case "loading":
@@ -149,14 +207,16 @@ function onKeyChanged(model: Model): Decision {
   }
 }
 
-function onPermitGranted(model: Model): Decision {
+function onPermitGranted(model: Model, { wallNow, numbers }: Moment): Decision {
   if (model.state.kind !== "admitted" || model.state.permit !== "asked") {
     // Unloaded while it waited in the queue.
     return { model, effects: [{ kind: "return-permit" }] };
   }
   const worker = model.lastWorker + 1;
+  // Only now: waiting for the permit must not use up the time of the one try.
+  const { record } = startProbe(model.record, wallNow, numbers);
   return {
-    model: { ...model, lastWorker: worker, state: { kind: "loading", worker } },
+    model: { ...model, record, lastWorker: worker, state: { kind: "loading", worker } },
     effects: [{ kind: "start-worker", worker }],
   };
 }

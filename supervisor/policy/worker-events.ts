@@ -1,3 +1,4 @@
+import type { FailureRecord } from "./failure-record.ts";
 import {
   currentWorker,
   type Decision,
@@ -8,8 +9,10 @@ import {
   type Moment,
   type WorkerNumber,
 } from "./model-state.ts";
+import { becameRoutable, countFailure, endedWithoutBlame, finishedRequest, forgive } from "./quarantine.ts";
+import { catchUp } from "./quarantine-step.ts";
 import { restartDelayMs } from "./restart-delay.ts";
-import { admit, same } from "./steps.ts";
+import { admit, rest, same } from "./steps.ts";
 
 export function isRoutableWith({ state }: Model, worker: WorkerNumber): boolean {
   return state.kind === "routable" && state.worker === worker;
@@ -23,11 +26,12 @@ export function onLoaded(model: Model, worker: WorkerNumber): Decision {
   };
 }
 
-export function onCanaryPassed(model: Model, worker: WorkerNumber): Decision {
+export function onCanaryPassed(model: Model, worker: WorkerNumber, { wallNow, numbers }: Moment): Decision {
   if (model.state.kind !== "canary" || model.state.worker !== worker) return same(model);
+  // A load success forgives nothing: a model that loads and then crashes would never be caught.
+  const { record } = becameRoutable(model.record, wallNow, numbers);
   return {
-    // A load success forgives nothing: a model that loads and then crashes would never be caught.
-    model: { ...model, wanted: true, state: { kind: "routable", worker } },
+    model: { ...model, record, wanted: true, state: { kind: "routable", worker } },
     effects: [
       { kind: "record", outcome: "pass", reason: null },
       { kind: "return-permit" },
@@ -46,10 +50,8 @@ export function onFailed(
   if (currentWorker(model.state) !== worker) return same(model);
   const end: Effect = { kind: "end-worker", worker, how: hung ? "kill" : "orderly" };
   if (model.state.kind === "draining") {
-    return {
-      model: { ...model, state: { kind: "unloaded", reason: null }, leaving: worker },
-      effects: [end],
-    };
+    const left = afterDraining(model, moment);
+    return { model: { ...left, leaving: worker }, effects: [end] };
   }
   const next = afterFailure({ ...model, leaving: worker }, failure, moment);
   return { model: next.model, effects: [end, ...next.effects] };
@@ -58,14 +60,15 @@ export function onFailed(
 export function onExited(model: Model, worker: WorkerNumber, failure: Failure, moment: Moment): Decision {
   if (model.leaving === worker) return onLeft({ ...model, leaving: null }, moment);
   if (currentWorker(model.state) !== worker) return same(model);
-  if (model.state.kind === "draining") {
-    // Asked to leave, so however it went it is not a failure.
-    return {
-      model: { ...model, state: { kind: "unloaded", reason: null } },
-      effects: [{ kind: "wake-waiters" }],
-    };
-  }
+  if (model.state.kind === "draining")
+    return { model: afterDraining(model, moment), effects: [{ kind: "wake-waiters" }] };
   return afterFailure(model, failure, moment);
+}
+
+/** Asked to leave, so however it went it is not a failure. */
+function afterDraining(model: Model, { wallNow, numbers }: Moment): Model {
+  const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+  return { ...model, record, state: rest(record, null) };
 }
 
 /** The dying worker is gone: what waited for that may go on. */
@@ -77,52 +80,77 @@ function onLeft(model: Model, { now }: Moment): Decision {
 }
 
 export function onDrained(model: Model, worker: WorkerNumber): Decision {
+  const end: Effect = { kind: "end-worker", worker, how: "orderly" };
+  // Quarantined while it served: it was left to finish what ran.
+  if (model.leaving === worker) return { model, effects: [end] };
   if (model.state.kind !== "draining" || model.state.worker !== worker) return same(model);
+  return { model: { ...model, state: rest(model.record, null), leaving: worker }, effects: [end] };
+}
+
+export function onFinished(model: Model, worker: WorkerNumber, { wallNow, numbers }: Moment): Decision {
+  if (!isRoutableWith(model, worker)) return same(model);
+  return remembered(model, finishedRequest(model.record, wallNow, numbers).record);
+}
+
+/** A quiet while with work done: one failure is forgiven, and probation may have been long enough. */
+export function onSteady(
+  model: Model,
+  { worker, routableMs, finishedRequests }: Extract<ModelEvent, { kind: "steady" }>,
+  { wallNow, numbers }: Moment,
+): Decision {
+  if (!isRoutableWith(model, worker)) return same(model);
+  const { record } = catchUp(model.record, wallNow, numbers);
+  return remembered(model, forgive(record, { routableMs, finishedRequests }, wallNow, numbers).record);
+}
+
+/** The same state with another record; whoever waits for the end of probation is woken. */
+function remembered(model: Model, record: FailureRecord): Decision {
+  const isFreed = model.record.standing.kind === "probation" && record.standing.kind === "free";
+  return { model: { ...model, record }, effects: isFreed ? [{ kind: "wake-waiters" }] : [] };
+}
+
+/** Where a model goes that was refused, or whose worker is lost. */
+export function afterFailure(model: Model, failure: Failure, moment: Moment): Decision {
+  const loading = model.state.kind === "loading" || model.state.kind === "canary";
+  const row: Effect = { kind: "record", outcome: "fail", reason: failure.reason };
+  // An environment failure says nothing about the model, a death after the canary nothing about compatibility.
+  const judged = loading || model.state.kind === "checking";
+  const recorded = judged && failure.class !== "environment" ? [row] : [];
+  const returned: Effect[] = loading ? [{ kind: "return-permit" }] : [];
+  const next = nextAfter(model, failure, moment);
+  const report: Effect = { kind: "report-failure", failure };
   return {
-    model: { ...model, state: { kind: "unloaded", reason: null }, leaving: worker },
-    effects: [{ kind: "end-worker", worker, how: "orderly" }],
+    model: next.model,
+    effects: [report, ...recorded, ...returned, ...next.effects, { kind: "wake-waiters" }],
   };
 }
 
-/** Ten quiet minutes with work done: one failure is forgiven. */
-export function onSteady(model: Model, worker: WorkerNumber): Decision {
-  if (!isRoutableWith(model, worker) || model.failures === 0) return same(model);
-  return { model: { ...model, failures: model.failures - 1 }, effects: [] };
-}
-
-/** Where a model goes when its worker is lost. Counting towards quarantine has its place here. */
-export function afterFailure(model: Model, failure: Failure, { now, random }: Moment): Decision {
-  const loading = model.state.kind === "loading" || model.state.kind === "canary";
-  const record: Effect = { kind: "record", outcome: "fail", reason: failure.reason };
-  // An environment failure says nothing about the model, a death after the canary nothing about compatibility.
-  const judged = loading || model.state.kind === "checking";
-  const recorded = judged && failure.class !== "environment" ? [record] : [];
-  const returned: Effect[] = loading ? [{ kind: "return-permit" }] : [];
-  const before: Effect[] = [{ kind: "report-failure", failure }, ...recorded, ...returned];
-  const wake: Effect = { kind: "wake-waiters" };
+function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
+  const { now, wallNow, random, numbers } = moment;
   switch (failure.class) {
-    case "deterministic":
-      return {
-        model: { ...model, state: { kind: "quarantined", reason: failure.reason } },
-        effects: [...before, wake],
-      };
-    case "environment":
-      return {
-        model: { ...model, state: { kind: "unloaded", reason: failure.reason } },
-        effects: [...before, wake],
-      };
+    case "deterministic": {
+      const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+      return same({
+        ...model,
+        record,
+        state: { kind: "quarantined", by: "verdict", reason: failure.reason },
+      });
+    }
+    case "environment": {
+      const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+      return same({ ...model, record, state: rest(record, failure.reason) });
+    }
     case "crash":
     case "resource": {
-      const counted: Model = { ...model, failures: model.failures + 1 };
-      if (!model.wanted) {
-        return {
-          model: { ...counted, state: { kind: "unloaded", reason: failure.reason } },
-          effects: [...before, wake],
-        };
-      }
-      const notBefore = now + restartDelayMs(counted.failures, random);
-      const next = admit(counted, failure.reason, notBefore, now);
-      return { model: next.model, effects: [...before, ...next.effects, wake] };
+      const { record } =
+        failure.counts === false
+          ? endedWithoutBlame(model.record, wallNow, numbers)
+          : countFailure(model.record, failure.reason, wallNow, numbers);
+      const counted: Model = { ...model, record };
+      if (record.standing.kind === "quarantined" || !model.wanted)
+        return same({ ...counted, state: rest(record, failure.reason) });
+      const delay = restartDelayMs(Math.max(1, record.failures), random);
+      return admit(counted, failure.reason, now + delay, now);
     }
     default:
       return failure.class satisfies never;

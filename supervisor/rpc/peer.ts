@@ -9,12 +9,12 @@ export interface LineSink {
 export interface PeerHandlers {
   /** A notification from the other side; params are unchecked. */
   onNotification(method: string, params: unknown): void;
-  /** The other side broke the protocol: a line that is no JSON, no JSON-RPC, or longer than allowed. */
+  /** The other side broke the protocol: a line that is no JSON, no JSON-RPC, of the wrong shape, or longer than allowed. */
   onViolation(violation: Violation): void;
 }
 
 export interface Violation {
-  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long";
+  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long" | "wrong-shape";
   /** Beginning of the offending line, for the log. */
   readonly excerpt: string;
 }

@@ -5,9 +5,9 @@ import { BareLoop } from "./servers/bare-loop.ts";
 import { Children } from "./servers/children.ts";
 import { DirectWorker } from "./servers/direct-worker.ts";
 import { HttpChat } from "./servers/http-chat.ts";
-import { LmxService } from "./servers/lmx-service.ts";
+import { LmxService, type ServiceOptions } from "./servers/lmx-service.ts";
 import { startMlxLmServer } from "./servers/mlx-lm-server.ts";
-import type { BenchPlaces } from "./servers/places.ts";
+import { type BenchPlaces, buildManyShards } from "./servers/places.ts";
 import { type StreamServer, wholeAnswer } from "./servers/text-stream.ts";
 
 const WARM_UP_STREAMS = 8;
@@ -23,6 +23,7 @@ export class BenchContext {
   #bare: Promise<BareLoop> | null = null;
   #worker: Promise<DirectWorker> | null = null;
   #mlxLmServer: Promise<StreamServer> | null = null;
+  #manyShards: Promise<{ readonly id: string; readonly root: string }> | null = null;
   #lmx: Promise<StreamServer> | null = null;
   readonly #services = new Set<LmxService>();
 
@@ -57,9 +58,15 @@ export class BenchContext {
     }
   }
 
-  /** A new service for one measurement; end it afterwards. `models` are loaded at start. */
-  async freshService(models?: readonly string[]): Promise<LmxService> {
-    const service = await LmxService.spawn(this.children, this.places, models);
+  /** A model of 91 files and 577 GB that takes no room, for figures that look at models and load none. */
+  manyShards(): Promise<{ readonly id: string; readonly root: string }> {
+    this.#manyShards ??= buildManyShards(this.places);
+    return this.#manyShards;
+  }
+
+  /** A new service for one measurement; end it afterwards. */
+  async freshService(options?: ServiceOptions): Promise<LmxService> {
+    const service = await LmxService.spawn(this.children, this.places, options);
     this.#services.add(service);
     return service;
   }

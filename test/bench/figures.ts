@@ -8,6 +8,7 @@ import { firstTokenIdle } from "./figures/first-token-idle.ts";
 import { idleMemory } from "./figures/idle-memory.ts";
 import { killToRoutable } from "./figures/kill-to-routable.ts";
 import { listening } from "./figures/listening.ts";
+import { inspectFiles, inspectHold, probeAgain, probeFirst } from "./figures/probe-many-shards.ts";
 import { throughput } from "./figures/throughput.ts";
 
 /** Every figure, in the order of the table. */
@@ -26,4 +27,8 @@ export const FIGURES: readonly Figure[] = [
   listening,
   idleMemory,
   killToRoutable,
+  probeFirst,
+  probeAgain,
+  inspectFiles,
+  inspectHold,
 ];

@@ -8,6 +8,7 @@ import { type MachineFacts, machineFacts } from "./machine-facts.ts";
 import { measureFigure } from "./measure-figures.ts";
 import { renderTable } from "./render-table.ts";
 import { replaceSection } from "./replace-section.ts";
+import { formatRun, mergeRuns, parseRun, renderRun, type SavedRun } from "./saved-run.ts";
 import { preparePlaces } from "./servers/places.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
@@ -55,30 +56,20 @@ async function report(
   facts: MachineFacts,
   results: readonly FigureResult[],
 ): Promise<void> {
-  const command = commandOf(options);
-  const table = renderTable(results);
-  console.log(`\n${table}`);
-  const about = { command, ...facts };
+  console.log(`\n${renderTable(results)}`);
+  const about = { command: commandOf(options), ...facts };
   const figures = results.map(({ figure: { name, unit }, ...measured }) => ({ name, unit, ...measured }));
   if (options.json !== null) await writeFile(options.json, `${JSON.stringify({ ...about, figures })}\n`);
-  if (!options.save) return;
-  // A line per figure: differences between two runs can be read.
-  const lines = [about, ...figures].map((line) => `${JSON.stringify(line)}\n`);
-  await writeFile(join(DOCS, "benchmarks", "latest.jsonl"), lines.join(""));
-  const page = join(DOCS, "benchmarks.md");
-  await writeFile(
-    page,
-    replaceSection(await readFile(page, "utf8"), "results", resultSection(facts, command, table)),
-  );
+  if (options.save) await save({ about, figures }, options.only.length > 0);
 }
 
-function resultSection(facts: MachineFacts, command: string, table: string): string {
-  return [
-    `\`${command}\` on ${facts.date}, Opta-LMX ${facts.version} (${facts.revision}).`,
-    `${facts.machine}. ${facts.blas}. ${facts.software}. Load average at the start: ${facts.load.toFixed(1)}.`,
-    "",
-    table,
-  ].join("\n");
+async function save(run: SavedRun, isPart: boolean): Promise<void> {
+  const file = join(DOCS, "benchmarks", "latest.jsonl");
+  const whole = isPart ? mergeRuns(parseRun(await readFile(file, "utf8")), run) : run;
+  await writeFile(file, formatRun(whole));
+  const page = join(DOCS, "benchmarks.md");
+  const section = renderRun(whole, FIGURES);
+  await writeFile(page, replaceSection(await readFile(page, "utf8"), "results", section));
 }
 
 /** On a terminal a running measurement is overwritten by its result; elsewhere only results are written. */

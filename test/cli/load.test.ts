@@ -39,17 +39,20 @@ describe("load", () => {
     expect([code, out, err]).toEqual([0, "org/a is routable (0.0 s, 3.0 GiB)\n", ""]);
   });
 
-  it("passes --allow-unsupported-runtime on, and only then", async () => {
-    const { url, asked } = await fakeSupervisor(
-      always(200, { ...accepted, readiness: readiness("routable") }),
-    );
-    await lmx(["load", "org/a", "--allow-unsupported-runtime", "--url", url]);
-    await lmx(["load", "org/a", "--url", url]);
-    expect(asked.map(({ body }) => body)).toEqual([
-      { model_id: "org/a", wait: false, allow_unsupported_runtime: true },
-      { model_id: "org/a", wait: false },
-    ]);
-  });
+  it.each(["allow-unsupported-runtime", "override-safe-mode"])(
+    "passes --%s on, and only then",
+    async (option) => {
+      const { url, asked } = await fakeSupervisor(
+        always(200, { ...accepted, readiness: readiness("routable") }),
+      );
+      await lmx(["load", "org/a", `--${option}`, "--url", url]);
+      await lmx(["load", "org/a", "--url", url]);
+      expect(asked.map(({ body }) => body)).toEqual([
+        { model_id: "org/a", wait: false, [option.replaceAll("-", "_")]: true },
+        { model_id: "org/a", wait: false },
+      ]);
+    },
+  );
 
   it("is done at once when the model serves already", async () => {
     const answer = {

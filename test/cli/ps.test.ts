@@ -29,7 +29,8 @@ describe("ps", () => {
       "org/coming  admitted (backoff)  -     -        -          90s",
       "  worker_crashed: killed by SIGSEGV; 2 failures in a row; next attempt in 4s",
       "org/bad     quarantined         -     -        -          90s",
-      "  model_unstable: 3 failures\ufffd[2J; 3 failures in a row; quarantined for 13m more (level 1, dossier d-17)",
+      "  model_unstable: 3 failures\ufffd[2J; 3 failures in a row; " +
+        "quarantined for 13m more, until 2026-11-20 10:15 UTC (level 1, dossier d-17)",
       "",
       "1 more on disk, not loaded: lmx ps --all",
       "",

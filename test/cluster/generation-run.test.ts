@@ -70,13 +70,13 @@ describe("a request's life", () => {
     expect(await collect(events)).toEqual(["finish"]);
   });
 
-  it("is sent again only once", async () => {
+  it("is sent again only once, and suspected when the second worker dies of it too", async () => {
     const { run, workers } = await ready();
     const { events } = await run.start();
     workers[0]?.die({ code: 0 });
     await settled();
     workers[1]?.die({ code: 0 });
-    expect(await collect(events)).toEqual(["worker_crashed"]);
+    expect(await collect(events)).toEqual(["request_suspected"]);
   });
 
   it("ends with one error when the answer had begun", async () => {

@@ -8,6 +8,8 @@ function beating() {
   const seen = { pings: 0, pongs: 0, hung: 0 };
   const worker = { answers: true, clockSkewMs: 0 };
   const heart = new Heartbeat({
+    periodMs: 5_000,
+    answerMs: 10_000,
     ping: (timeoutMs) => {
       seen.pings += 1;
       if (worker.answers) return Promise.resolve(PONG);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
+import { anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
 import { SOUND_CANARY, settled } from "../support/fake-worker.ts";
 
 const never = new AbortController().signal;
@@ -8,7 +8,7 @@ const soon = () => performance.now() + 30_000;
 describe("ensureReady", () => {
   it("refuses a model nobody loads, naming the command, and does not spawn", async () => {
     const { host, workers } = hostWithFakes();
-    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({
+    await expect(host.ensureReady(soon(), never, anyPrint())).rejects.toMatchObject({
       code: "model_not_ready",
       retryable: false,
       message: expect.stringContaining("lmx load m"),
@@ -18,7 +18,9 @@ describe("ensureReady", () => {
 
   it("starts a model that requests may start, and holds everybody for the one load", async () => {
     const { host, workers } = hostWithFakes({ mayStart: true });
-    const ready = await Promise.all(Array.from({ length: 20 }, () => host.ensureReady(soon(), never)));
+    const ready = await Promise.all(
+      Array.from({ length: 20 }, () => host.ensureReady(soon(), never, anyPrint())),
+    );
     expect(workers).toHaveLength(1);
     expect(new Set(ready.map(({ session }) => session.pid))).toEqual(new Set([1000]));
   });
@@ -29,7 +31,7 @@ describe("ensureReady", () => {
     await settled();
     expect(host.readiness().state).toBe("canary_pending");
     let given = false;
-    const ready = host.ensureReady(soon(), never).then(() => (given = true));
+    const ready = host.ensureReady(soon(), never, anyPrint()).then(() => (given = true));
     await settled();
     expect(given).toBe(false);
     workers[0]?.asked.find(({ method }) => method === "canary")?.answer(SOUND_CANARY);
@@ -40,7 +42,7 @@ describe("ensureReady", () => {
   it("lets a held request go with a retry hint when its time is up", async () => {
     const { host } = hostWithFakes({ manual: ["load"] });
     host.startAutomatically();
-    await expect(host.ensureReady(performance.now() + 5, never)).rejects.toMatchObject({
+    await expect(host.ensureReady(performance.now() + 5, never, anyPrint())).rejects.toMatchObject({
       code: "model_not_ready",
       retryable: true,
       retryAfterSeconds: 5,
@@ -90,7 +92,7 @@ describe("load", () => {
       .find(({ method }) => method === "load")
       ?.refuse("model_incomplete", "Missing 3 parameters");
     await expect(load).rejects.toMatchObject({ code: "model_incomplete" });
-    await expect(host.ensureReady(soon(), never)).rejects.toMatchObject({
+    await expect(host.ensureReady(soon(), never, anyPrint())).rejects.toMatchObject({
       code: "model_incomplete",
       message: expect.stringContaining("Missing 3 parameters"),
     });
@@ -126,7 +128,7 @@ describe("a routable model whose worker dies", () => {
     await host.load(never);
     workers[0]?.die({ code: 0 });
     await settled();
-    const { session } = await host.ensureReady(soon(), never);
+    const { session } = await host.ensureReady(soon(), never, anyPrint());
     expect(session.pid).toBe(1001);
     expect(host.readiness()).toMatchObject({ state: "routable", failures: 1 });
   });

@@ -26,6 +26,9 @@ const FROM_THE_CLUSTER: Partial<Record<ErrorCode, Expected & { readonly options?
   model_incomplete: { inference: 400, admin: 409, retry: false },
   model_not_ready: { inference: 409, admin: 409, retry: true, options: { retryAfterSeconds: 5 } },
   model_canary_failed: { inference: 409, admin: 409, retry: false },
+  model_unstable: { inference: 409, admin: 409, retry: false },
+  request_suspected: { inference: 400, retry: false },
+  safe_mode: { inference: 503, admin: 503, retry: false },
   model_not_found: { inference: 404, admin: 404, retry: false, options: { param: "model" } },
   model_load_timeout: { inference: 504, admin: 504, retry: false },
   model_loader_crashed: { inference: 502, admin: 502, retry: false },
@@ -125,9 +128,6 @@ const FROM_HTTP: Partial<Record<ErrorCode, readonly Request[]>> = {
 
 /** Codes of the table that nothing answers with yet, and what will. */
 const UNREACHED: Partial<Record<ErrorCode, string>> = {
-  model_unstable: "a model is quarantined with this code once repeated failures lead there",
-  request_suspected: "comes with the memory of which requests were in flight at crashes",
-  safe_mode: "comes with crash-loop safe mode",
 };
 
 async function* unfinished(): AsyncGenerator<GenerationEvent> {

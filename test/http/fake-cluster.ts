@@ -1,9 +1,15 @@
-import type { LoadResult, ModelDetail, ProbeResult, UnloadResult } from "../../shared/admin.ts";
+import type {
+  LoadResult,
+  ModelActionResult,
+  ModelDetail,
+  ProbeResult,
+  UnloadResult,
+} from "../../shared/admin.ts";
 import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
-import type { Readiness } from "../../shared/readiness.ts";
-import type { Cluster, Generation, LoadOptions } from "../../supervisor/cluster/cluster.ts";
+import type { Readiness, ReadinessState } from "../../shared/readiness.ts";
+import type { Cluster, Generation, LoadOptions, OperatorWord } from "../../supervisor/cluster/cluster.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
@@ -77,6 +83,18 @@ export interface GenerateCall {
   readonly requestId: string | undefined;
 }
 
+export interface ActionCall {
+  readonly action: "restart" | "quarantine" | "release";
+  readonly id: string;
+  readonly word: OperatorWord;
+}
+
+const STATE_AFTER = {
+  restart: "routable",
+  quarantine: "quarantined",
+  release: "admitted",
+} as const satisfies Record<ActionCall["action"], ReadinessState>;
+
 /** Records what the HTTP layer asks for and answers from a script; no model, no process. */
 export class FakeCluster implements Cluster {
   readonly generateCalls: GenerateCall[] = [];
@@ -85,6 +103,7 @@ export class FakeCluster implements Cluster {
   readonly loadOptions: LoadOptions[] = [];
   readonly probeCalls: { readonly id: string; readonly allowUnsupportedRuntime?: boolean }[] = [];
   readonly unloadCalls: string[] = [];
+  readonly actionCalls: ActionCall[] = [];
   readonly details = new Map<string, ModelDetail>();
   modelSettings: ModelSettings = modelSettingsSchema.parse({});
   /** What the next generations give. */
@@ -107,6 +126,11 @@ export class FakeCluster implements Cluster {
       { name: "config", status: "pass", detail: "found and readable", expected: null, next_step: null },
     ],
     memory: { weights_bytes: 10, kv_bytes_per_token: 2, required_bytes: 100, available_bytes: 1000 },
+  });
+  /** How the operator verbs end. */
+  onAction: (call: ActionCall) => Promise<ModelActionResult> = async ({ action, id }) => ({
+    model_id: id,
+    readiness: { ...this.model(id).readiness, state: STATE_AFTER[action] },
   });
 
   constructor(...models: ModelDetail[]) {
@@ -166,6 +190,23 @@ export class FakeCluster implements Cluster {
   async unload(id: string): Promise<UnloadResult> {
     this.unloadCalls.push(id);
     return { model_id: id, readiness: { ...this.model(id).readiness, state: "unloaded" } };
+  }
+
+  restart(id: string, word: OperatorWord): Promise<ModelActionResult> {
+    return this.#act({ action: "restart", id, word });
+  }
+
+  quarantine(id: string, word: OperatorWord): Promise<ModelActionResult> {
+    return this.#act({ action: "quarantine", id, word });
+  }
+
+  release(id: string, word: OperatorWord): Promise<ModelActionResult> {
+    return this.#act({ action: "release", id, word });
+  }
+
+  #act(call: ActionCall): Promise<ModelActionResult> {
+    this.actionCalls.push(call);
+    return this.onAction(call);
   }
 }
 

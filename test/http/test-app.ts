@@ -1,8 +1,11 @@
 import { pino } from "pino";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
+import type { OperatorWord } from "../../supervisor/cluster/cluster.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import { createApp } from "../../supervisor/http/create-app.ts";
 import { Metrics } from "../../supervisor/http/metrics/metrics.ts";
+import type { AuditSource } from "../../supervisor/http/routes/admin-audit.ts";
+import type { SafeModeControl } from "../../supervisor/http/routes/admin-safe-mode.ts";
 import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 
@@ -32,8 +35,22 @@ class FakeService implements Service {
       runtime: null,
       models: { routable: 1 },
       requests_in_flight: 0,
+      safe_mode: null,
       degraded: [],
     };
+  }
+}
+
+/** A safe mode that notes who ended it. */
+class FakeSafeMode implements SafeModeControl {
+  isOn = false;
+  readonly words: OperatorWord[] = [];
+
+  async leave(word: OperatorWord): Promise<boolean> {
+    this.words.push(word);
+    const wasOn = this.isOn;
+    this.isOn = false;
+    return wasOn;
   }
 }
 
@@ -48,6 +65,7 @@ export interface TestApp {
   readonly metrics: Metrics;
   readonly cluster: FakeCluster;
   readonly service: FakeService;
+  readonly safeMode: FakeSafeMode;
   readonly logLines: LogLine[];
 }
 
@@ -55,6 +73,7 @@ export interface TestAppOptions {
   readonly cluster?: FakeCluster;
   readonly config?: Partial<HttpConfig>;
   readonly keepAliveMs?: number;
+  readonly audit?: AuditSource;
 }
 
 /** An app on fakes, with everything it logs kept. */
@@ -62,8 +81,10 @@ export function testApp({
   cluster = new FakeCluster(),
   config = {},
   keepAliveMs,
+  audit = { query: () => [] },
 }: TestAppOptions = {}): TestApp {
   const service = new FakeService();
+  const safeMode = new FakeSafeMode();
   const logLines: LogLine[] = [];
   const metrics = new Metrics();
   const app = createApp({
@@ -71,11 +92,13 @@ export function testApp({
     service,
     metrics,
     compatibility: { entries: () => [] },
+    audit,
+    safeMode,
     config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
   });
-  return { app, metrics, cluster, service, logLines };
+  return { app, metrics, cluster, service, safeMode, logLines };
 }
 
 export const JSON_TYPE = { "content-type": "application/json" };

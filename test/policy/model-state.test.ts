@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
 import {
   currentWorker,
   type Decision,
@@ -12,7 +13,9 @@ import {
 } from "../../supervisor/policy/model-state.ts";
 import { transition } from "../../supervisor/policy/transition.ts";
 
-const at = (now: number) => ({ now, random: 0.5 });
+/** The wall clock is far from the monotonic one, so that mixing them up shows. */
+const EPOCH = 1_700_000_000_000;
+const at = (now: number) => ({ now, wallNow: EPOCH + now, random: 0.5, numbers: QUARANTINE_DEFAULTS });
 const failure = (kind: Failure["class"]): Failure => ({
   class: kind,
   reason: { code: "worker_crashed", cause: kind, message: kind },
@@ -43,6 +46,7 @@ const toRoutable: ModelEvent[] = [
   { kind: "loaded", worker: 1 },
   { kind: "canary-passed", worker: 1 },
 ];
+const STEADY = { kind: "steady", worker: 1, routableMs: 600_000, finishedRequests: 1 } as const;
 const kinds = (effects: readonly Effect[]) => effects.map((effect) => effect.kind);
 
 describe("a model's life", () => {
@@ -62,12 +66,17 @@ describe("a model's life", () => {
 
   it("restarts a routable model at once after its first crash, and with a growing delay after more", () => {
     let { model } = run(toRoutable);
+    // A quarantine that comes late, to see the whole curve.
+    const patient = (now: number) => ({
+      ...at(now),
+      numbers: { ...QUARANTINE_DEFAULTS, threshold: 99, slowFlapFailures: 99 },
+    });
     const delays: number[] = [];
     for (let crash = 1; crash <= 9; crash++) {
       const decision = transition(
         model,
         { kind: "exited", worker: model.lastWorker, failure: failure("crash") },
-        at(1000),
+        patient(1000),
       );
       expect(decision.model.state.kind).toBe("admitted");
       delays.push(
@@ -88,10 +97,95 @@ describe("a model's life", () => {
     expect(delays).toEqual([0, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   });
 
+  it("quarantines at the third crash, and writes it down before anything else is done", () => {
+    let { model } = run(toRoutable);
+    for (let crash = 1; crash <= 2; crash++) {
+      const worker = model.lastWorker;
+      model = run([{ kind: "exited", worker, failure: failure("crash") }], model, crash * 1_000_000).model;
+      model = run(
+        [
+          { kind: "retry-due" },
+          { kind: "permit-granted" },
+          { kind: "loaded", worker: worker + 1 },
+          { kind: "canary-passed", worker: worker + 1 },
+        ],
+        model,
+        crash * 1_000_000 + 100_000,
+      ).model;
+      expect(model.state.kind).toBe("routable");
+    }
+    const third = run(
+      [{ kind: "exited", worker: model.lastWorker, failure: failure("resource") }],
+      model,
+      3_000_000,
+    );
+    expect(third.model.state).toMatchObject({
+      kind: "quarantined",
+      by: "failures",
+      reason: { code: "model_unstable" },
+    });
+    expect(kinds(third.effects)[0]).toBe("save-record");
+    expect(kinds(third.effects)).not.toContain("ask-permit");
+    const asked = run(
+      [
+        { kind: "load-asked", by: "request" },
+        { kind: "load-asked", by: "operator" },
+      ],
+      third.model,
+    );
+    expect(asked.effects).toEqual([]);
+    const due = run([{ kind: "load-asked", by: "request" }], third.model, 3_000_000 + 15 * 60_000 + 1);
+    expect(due.model.state.kind).toBe("checking");
+  });
+
+  it("tries a released model once: on probation when it loads, out for longer when it does not", () => {
+    const out = run([
+      ...toRoutable,
+      { kind: "quarantine-asked", reason: "smells" },
+      { kind: "drained", worker: 1 },
+    ]);
+    expect(out.model.state).toMatchObject({ kind: "quarantined", by: "failures" });
+    expect(out.effects).toContainEqual({ kind: "end-worker", worker: 1, how: "orderly" });
+    const gone = run([{ kind: "exited", worker: 1, failure: failure("crash") }], out.model).model;
+    expect(gone.record.failures).toBe(0);
+    const trying = run(
+      [{ kind: "release-asked" }, { kind: "admission-passed", attempt: 2 }, { kind: "permit-granted" }],
+      gone,
+    ).model;
+    expect(trying.record.standing.kind).toBe("half-open");
+    const passed = run(
+      [
+        { kind: "loaded", worker: 2 },
+        { kind: "canary-passed", worker: 2 },
+      ],
+      trying,
+    ).model;
+    expect(passed.record.standing.kind).toBe("probation");
+    for (const tried of [trying, passed]) {
+      const failed = run([{ kind: "exited", worker: 2, failure: failure("crash") }], tried).model;
+      expect(failed).toMatchObject({ state: { kind: "quarantined", by: "failures" }, record: { level: 1 } });
+    }
+    const takenBack = run([{ kind: "unload-asked" }], trying).model;
+    expect(takenBack).toMatchObject({ state: { kind: "quarantined" }, record: { level: 0, failures: 0 } });
+  });
+
+  it("holds nothing against a model whose crash does not count", () => {
+    const uncounted = { ...failure("crash"), counts: false };
+    const { model } = run([...toRoutable, { kind: "exited", worker: 1, failure: uncounted }]);
+    expect(model).toMatchObject({ state: { kind: "admitted" }, record: NO_FAILURES });
+  });
+
+  it("has no history when its files or its runtime change, and gets it back with them", () => {
+    const out = run([{ kind: "quarantine-asked", reason: "smells" }]).model;
+    const changed = run([{ kind: "key-changed", record: NO_FAILURES }], out).model;
+    expect(changed.state).toEqual({ kind: "unloaded", reason: null });
+    expect(run([{ kind: "key-changed", record: out.record }], changed).model.state.kind).toBe("quarantined");
+  });
+
   it("answers a first explicit load that crashes instead of trying again", () => {
     const { model, effects } = run([...toLoading, { kind: "exited", worker: 1, failure: failure("crash") }]);
     expect(model.state).toEqual({ kind: "unloaded", reason: failure("crash").reason });
-    expect(model.failures).toBe(1);
+    expect(model.record.failures).toBe(1);
     expect(kinds(effects)).toContain("report-failure");
   });
 
@@ -112,7 +206,7 @@ describe("a model's life", () => {
       { kind: "exited", worker: 1, failure: failure("crash") },
     ]);
     expect(model.state.kind).toBe("quarantined");
-    expect(model.failures).toBe(0);
+    expect(model.record.failures).toBe(0);
     expect(run([{ kind: "load-asked", by: "request" }], model).effects).toEqual([]);
     expect(kinds(run([{ kind: "load-asked", by: "operator" }], model).effects)).toEqual(["check-admission"]);
   });
@@ -122,7 +216,11 @@ describe("a model's life", () => {
       { kind: "load-asked", by: "auto-load" },
       { kind: "admission-refused", attempt: 1, failure: failure("deterministic") },
     ]);
-    expect(model).toMatchObject({ state: { kind: "quarantined" }, failures: 0, lastWorker: 0 });
+    expect(model).toMatchObject({
+      state: { kind: "quarantined", by: "verdict" },
+      record: NO_FAILURES,
+      lastWorker: 0,
+    });
     expect(kinds(effects)).toEqual(["check-admission", "report-failure", "record", "wake-waiters"]);
   });
 
@@ -139,8 +237,16 @@ describe("a model's life", () => {
     const asked: ModelEvent = { kind: "load-asked", by: "operator" };
     const refused: ModelEvent = { kind: "admission-refused", attempt: 1, failure: failure("deterministic") };
     expect(run([asked, { kind: "unload-asked" }, refused]).model.state.kind).toBe("unloaded");
-    const overtaken = run([asked, { ...asked, override: true }, refused]);
-    expect(overtaken.model.state).toEqual({ kind: "checking", attempt: 2, override: true });
+    const overtaken = run([
+      asked,
+      { ...asked, overrides: { unsupportedRuntime: true, safeMode: false } },
+      refused,
+    ]);
+    expect(overtaken.model.state).toEqual({
+      kind: "checking",
+      attempt: 2,
+      overrides: { unsupportedRuntime: true, safeMode: false },
+    });
     expect(run([asked, asked]).model.lastCheck).toBe(1);
   });
 
@@ -162,7 +268,7 @@ describe("a model's life", () => {
       { kind: "exited", worker: 1, failure: failure("environment") },
     ]);
     expect(model.state.kind).toBe("unloaded");
-    expect(model.failures).toBe(0);
+    expect(model.record.failures).toBe(0);
     expect(kinds(effects)).not.toContain("record");
   });
 
@@ -170,7 +276,7 @@ describe("a model's life", () => {
     const draining = run([...toRoutable, { kind: "unload-asked" }]);
     expect(draining.model.state).toEqual({ kind: "draining", worker: 1 });
     const died = run([{ kind: "exited", worker: 1, failure: failure("crash") }], draining.model);
-    expect(died.model).toMatchObject({ state: { kind: "unloaded", reason: null }, failures: 0 });
+    expect(died.model).toMatchObject({ state: { kind: "unloaded", reason: null }, record: NO_FAILURES });
     const drained = run([{ kind: "drained", worker: 1 }], draining.model);
     expect(drained.effects).toContainEqual({ kind: "end-worker", worker: 1, how: "orderly" });
     expect(drained.model.leaving).toBe(1);
@@ -186,7 +292,7 @@ describe("a model's life", () => {
     expect(unloading.model.state).toMatchObject({ kind: "admitted", permit: "none" });
     const gone = run([{ kind: "exited", worker: 1, failure: failure("crash") }], unloading.model);
     expect(gone.model.state).toMatchObject({ kind: "admitted", permit: "asked" });
-    expect(gone.model.failures).toBe(0);
+    expect(gone.model.record.failures).toBe(0);
   });
 
   it("ignores messages of a worker that is no longer the model's", () => {
@@ -209,9 +315,9 @@ describe("a model's life", () => {
   });
 
   it("forgives one failure at a time for steady service, never for a load that went well", () => {
-    const { model } = run(toRoutable, { ...NEW_MODEL, failures: 2 });
-    expect(model.failures).toBe(2);
-    expect(run([{ kind: "steady", worker: 1 }], model).model.failures).toBe(1);
+    const { model } = run(toRoutable, { ...NEW_MODEL, record: { ...NO_FAILURES, failures: 2 } });
+    expect(model.record.failures).toBe(2);
+    expect(run([STEADY], model).model.record.failures).toBe(1);
   });
 });
 
@@ -224,7 +330,7 @@ class FakeHost {
   readonly canaryPassed = new Set<number>();
 
   apply(event: ModelEvent): Decision {
-    const decision = transition(this.model, event, { now: this.now, random: 0.3 });
+    const decision = transition(this.model, event, { ...at(this.now), random: 0.3 });
     this.model = decision.model;
     for (const effect of decision.effects) {
       if (effect.kind === "start-worker") this.alive.add(effect.worker);
@@ -269,9 +375,13 @@ class FakeHost {
       case 8:
         return void this.apply({ kind: "retry-due" });
       case 9:
-        return void this.apply({ kind: "steady", worker });
+        return void this.apply({ ...STEADY, worker });
       case 10:
         return void this.apply({ kind: "idle", worker });
+      case 13:
+        return void this.apply({ kind: "release-asked" });
+      case 14:
+        return void this.apply({ kind: "quarantine-asked", reason: "random" });
       case 11:
       case 12: {
         const attempt = which % 5 === 0 ? 99 : this.model.lastCheck;
@@ -282,13 +392,13 @@ class FakeHost {
         );
       }
       default:
-        return void this.apply({ kind: "key-changed" });
+        return void this.apply({ kind: "key-changed", record: NO_FAILURES });
     }
   }
 }
 
 describe("invariants over random event sequences", () => {
-  const steps = fc.array(fc.tuple(fc.nat({ max: 13 }), fc.nat({ max: 20 })), { maxLength: 120 });
+  const steps = fc.array(fc.tuple(fc.nat({ max: 15 }), fc.nat({ max: 20 })), { maxLength: 120 });
 
   it("never has two live workers, and never routes to one whose canary did not pass or that is dead", () => {
     fc.assert(
@@ -357,7 +467,7 @@ describe("invariants over random event sequences", () => {
       fc.property(fc.array(fc.constantFrom(0, 1, 2, 3, 4, 7, 8, 11), { maxLength: 60 }), (choices) => {
         const host = new FakeHost();
         for (const choice of choices) host.step(choice, 1);
-        expect(host.model.failures).toBe(0);
+        expect(host.model.record.failures).toBe(0);
       }),
     );
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
@@ -6,6 +7,7 @@ import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.t
 import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
 import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
+import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
 import { FakeWorker } from "./fake-worker.ts";
 
 export const ENTRY: CatalogueEntry = {
@@ -35,13 +37,22 @@ export const ADMITS: HostPorts["admission"] = {
   release: () => {},
 };
 
+/** Remembers nothing beyond the host, under one key per digest. */
+export const NO_HISTORY: HostPorts["history"] = {
+  keyOf: ({ digest }) => digest,
+  read: () => NO_FAILURES,
+  save: async () => {},
+  numbers: QUARANTINE_DEFAULTS,
+};
+
 /** A real host over fake workers; everything the host asked for is recorded. */
 export function hostWithFakes(
   options: {
     manual?: readonly WorkerMethod[];
     mayStart?: boolean;
     observer?: ClusterObserver;
-    admission?: HostPorts["admission"];
+    /** Stand in for the usual fakes. */
+    ports?: Partial<HostPorts>;
   } = {},
 ) {
   const workers: FakeWorker[] = [];
@@ -60,14 +71,26 @@ export function hostWithFakes(
     settings: () => modelSettingsSchema.parse({}),
     idleMs: () => null,
     timeouts: timeoutsSchema.parse({}),
+    forgiveMs: 600_000,
+    capBytes: () => null,
+    intents: { begin: async () => {}, end: () => {} },
     loads: new LoadQueue(),
     record,
-    admission: options.admission ?? ADMITS,
+    admission: ADMITS,
+    history: NO_HISTORY,
+    runtimeFailed: () => {},
     measured: () => {},
     now: () => performance.now(),
     random: () => 0.5,
     observer: options.observer ?? NO_OBSERVER,
     log: pino({ level: "silent" }),
+    ...options.ports,
   });
   return { host, workers, outcomes };
+}
+
+/** A request unlike any other. */
+export function anyPrint(): () => string {
+  const id = randomUUID();
+  return () => id;
 }

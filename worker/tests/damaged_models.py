@@ -1,7 +1,7 @@
 """Damaged models of every architecture, for tests of what notices the damage.
 
 `python -m tests.damaged_models --out DIR` writes `DIR/<architecture>/<damage>/` and `DIR/corpus.json`, which
-says where everything is and which mlx_lm will judge it.
+says where everything is and which mlx_lm will judge it. With `--only llama/values-nan ...` just these.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from tests.tiny_architectures import ARCHITECTURES
 from tests.tiny_models import build_model
 
 
-def build_base(directory: Path, arch: str, *, quantized: bool = False) -> Path:
-    """A sound model in two files."""
-    build_model(directory, arch)
+def build_base(directory: Path, arch: str, *, quantized: bool = False, endless: bool = False) -> Path:
+    """A sound model in two files; `endless` as in build_model."""
+    build_model(directory, arch, endless=endless)
     if quantized:
         quantize(directory)
     tensors = tensors_of(directory / "model.safetensors")
@@ -66,6 +66,22 @@ def write_corpus(out: Path) -> list[dict[str, str]]:
     return models
 
 
+def write_chosen(out: Path, chosen: list[str]) -> list[dict[str, str]]:
+    """Models named `<architecture>/<damage>`, of the damages that need no quantised model.
+
+    Undamaged they would pass a canary: their text is printable.
+
+    Raises:
+        KeyError: there is no such architecture or damage.
+    """
+    models = []
+    for arch in dict.fromkeys(name.partition("/")[0] for name in chosen):
+        damages = [name.partition("/")[2] for name in chosen if name.startswith(f"{arch}/")]
+        base = build_base(out / "sound" / arch, arch, endless=True)
+        models += write_damages(base, out / arch, {damage: DAMAGES[damage] for damage in damages})
+    return models
+
+
 def write_damages(base: Path, out: Path, damages: dict[str, Damage]) -> list[dict[str, str]]:
     return [
         {"arch": out.name, "damage": name, "path": str(damaged_copy(base, out / name, apply))}
@@ -83,8 +99,11 @@ def runtime() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write damaged models.")
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out
-    corpus = {"runtime": runtime(), "models": write_corpus(out)}
+    parser.add_argument("--only", nargs="+", default=[], metavar="ARCHITECTURE/DAMAGE")
+    arguments = parser.parse_args()
+    out = arguments.out
+    models = write_chosen(out, arguments.only) if arguments.only else write_corpus(out)
+    corpus = {"runtime": runtime(), "models": models}
     (out / "corpus.json").write_text(json.dumps(corpus), "utf-8")
 
 

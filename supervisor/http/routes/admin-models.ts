@@ -65,11 +65,15 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
 
   app.openAPIRegistry.registerPath(loadRoute);
   app.post("/admin/models/load", jsonBody(loadRequestSchema), async (c) => {
-    const { model_id, wait, dry_run, allow_unsupported_runtime } = c.req.valid("json");
+    const { model_id, wait, dry_run, override_safe_mode, allow_unsupported_runtime } = c.req.valid("json");
     c.set("model", model_id);
     const allowUnsupportedRuntime = allow_unsupported_runtime;
     if (dry_run) return c.json(await cluster.probe(model_id, { allowUnsupportedRuntime }));
-    const options = { allowUnsupportedRuntime, actor: actorOf(c) };
+    const options = {
+      overrideSafeMode: override_safe_mode,
+      allowUnsupportedRuntime,
+      actor: actorOf(c),
+    };
     if (wait) return c.json(await cluster.load(model_id, options));
     const { id, readiness } = await cluster.startLoad(model_id, options);
     return c.json({ model_id: id, readiness }, 202);

@@ -2,13 +2,20 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { ModelDetail } from "../../../shared/admin.ts";
+import type { ModelDetail, ProbeResult } from "../../../shared/admin.ts";
 import type { Child, Children } from "./children.ts";
 import { freePort } from "./free-port.ts";
 import type { BenchPlaces } from "./places.ts";
 
 const LMX = join(import.meta.dirname, "../../../bin/lmx.js");
 const LOOK_AGAIN_MS = 5;
+
+export interface ServiceOptions {
+  /** Loaded at start; default: the benchmarks' model. */
+  readonly models?: readonly string[];
+  /** Where models are found; default: where the benchmarks' model is. */
+  readonly modelRoot?: string;
+}
 
 /** Our service as a user starts it, with a state directory of its own. */
 export class LmxService {
@@ -24,15 +31,15 @@ export class LmxService {
     this.#home = home;
   }
 
-  /** Starts it and waits for nothing. `models` are loaded at start. */
+  /** Starts it and waits for nothing. */
   static async spawn(
     children: Children,
     places: BenchPlaces,
-    models: readonly string[] = [places.modelId],
+    { models = [places.modelId], modelRoot = places.modelRoot }: ServiceOptions = {},
   ): Promise<LmxService> {
     const home = await mkdtemp(join(tmpdir(), "lmx-bench-"));
     const config = {
-      model_roots: [places.modelRoot],
+      model_roots: [modelRoot],
       auto_load: models,
       preload_openblas: places.openBlas !== null,
     };
@@ -49,6 +56,25 @@ export class LmxService {
       const model = await this.#model(modelId);
       const fits = model?.readiness.state === "routable" && model.worker?.pid !== otherThanPid;
       return fits ? model : undefined;
+    }, LOOK_AGAIN_MS);
+  }
+
+  /** What a load of the model would come to. */
+  async probe(model_id: string): Promise<ProbeResult> {
+    const answer = await fetch(`${this.url}/admin/models/probe`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model_id }),
+    });
+    if (!answer.ok) throw new Error(`expected a verdict, got HTTP ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as ProbeResult;
+  }
+
+  /** Polls until it answers. */
+  async listening(): Promise<void> {
+    await this.child.until(async () => {
+      const answer = await fetch(`${this.url}/livez`).catch(() => null);
+      return answer?.ok ? true : undefined;
     }, LOOK_AGAIN_MS);
   }
 

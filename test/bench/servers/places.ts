@@ -1,15 +1,13 @@
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { findOpenBlas } from "../../../supervisor/host/find-openblas.ts";
 import { packageFiles } from "../../../supervisor/host/package-files.ts";
 import { loadConfig } from "../../../supervisor/load-config.ts";
 import { type WorkerCommand, workerCommand } from "../../../supervisor/process/worker-command.ts";
 import { ensureRuntime } from "../../../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../../../supervisor/runtime/show-runtime-progress.ts";
+import { buildOnce, type ModelRecipe } from "./build-once.ts";
 
 /** Everything all sides share: one interpreter, one environment, one model. */
 export interface BenchPlaces {
@@ -24,12 +22,24 @@ export interface BenchPlaces {
   /** Holds the model under its id. */
   readonly modelRoot: string;
   readonly modelDirectory: string;
+  /** Where models are kept from one run to the next. */
+  readonly cache: string;
   /** Temporary directory of the Python processes that are not in a supervisor's care. */
   readonly scratch: string;
 }
 
-const MODEL_ID = "bench/llama-5m";
-const BUILDER = join(import.meta.dirname, "../python/build_model.py");
+const PROGRAMS = join(import.meta.dirname, "../python");
+const TESTS = join(packageFiles().workerDirectory, "tests");
+const MODEL: ModelRecipe = {
+  id: "bench/llama-5m",
+  builder: join(PROGRAMS, "build_model.py"),
+  sources: [join(TESTS, "tiny_models.py")],
+};
+const MANY_SHARDS: ModelRecipe = {
+  id: "bench/kimi-k2-91-files",
+  builder: join(PROGRAMS, "build_sparse_model.py"),
+  sources: [join(TESTS, "tiny_models.py")],
+};
 
 /** Finds the runtime and builds the model, each on first use only. */
 export async function preparePlaces(wantOpenBlas: boolean): Promise<BenchPlaces> {
@@ -51,7 +61,8 @@ export async function preparePlaces(wantOpenBlas: boolean): Promise<BenchPlaces>
     openBlas,
     environment: process.env,
   });
-  const modelRoot = await buildModel(join(stateDirectory, "bench"), runtime.python, command.env);
+  const cache = join(stateDirectory, "bench");
+  const modelRoot = await buildOnce(MODEL, cache, runtime.python, command.env);
   return {
     python: runtime.python,
     versions: runtime.versions,
@@ -59,29 +70,16 @@ export async function preparePlaces(wantOpenBlas: boolean): Promise<BenchPlaces>
     pythonEnvironment: command.env,
     workerCommand: command,
     openBlas,
-    modelId: MODEL_ID,
+    modelId: MODEL.id,
     modelRoot,
-    modelDirectory: join(modelRoot, MODEL_ID),
+    modelDirectory: join(modelRoot, MODEL.id),
+    cache,
     scratch,
   };
 }
 
-/** A directory named after what the model is built from; built aside and renamed, so a half one is never used. */
-async function buildModel(
-  cache: string,
-  python: string,
-  env: Readonly<Record<string, string>>,
-): Promise<string> {
-  const sources = [BUILDER, join(packageFiles().workerDirectory, "tests/tiny_models.py")];
-  const hash = createHash("sha256");
-  for (const source of sources) hash.update(await readFile(source));
-  const root = join(cache, hash.digest("hex").slice(0, 16));
-  const present = await readFile(join(root, MODEL_ID, "config.json")).catch(() => null);
-  if (present !== null) return root;
-  await mkdir(cache, { recursive: true });
-  const workshop = await mkdtemp(join(cache, "building-"));
-  await mkdir(dirname(join(workshop, MODEL_ID)), { recursive: true });
-  await promisify(execFile)(python, [BUILDER, join(workshop, MODEL_ID)], { env: { ...env } });
-  await rename(workshop, root).catch(() => rm(workshop, { recursive: true, force: true }));
-  return root;
+/** Builds a model of many files that hold no weights, on first use only; the directory that holds it under its id. */
+export async function buildManyShards(places: BenchPlaces): Promise<{ id: string; root: string }> {
+  const { id } = MANY_SHARDS;
+  return { id, root: await buildOnce(MANY_SHARDS, places.cache, places.python, places.pythonEnvironment) };
 }

@@ -44,6 +44,16 @@ describe("POST /admin/models/load", () => {
     expect(cluster.loadCalls).toEqual(["nobody"]);
   });
 
+  it.each([
+    [{}, false],
+    [{ override_safe_mode: true }, true],
+    [{ override_safe_mode: true, wait: false }, true],
+  ])("hands on whether %j goes past safe mode", async (extra, overrideSafeMode) => {
+    const { app, cluster } = testApp();
+    await post(app, "/admin/models/load", { model_id: "demo", ...extra });
+    expect(cluster.loadOptions).toMatchObject([{ overrideSafeMode }]);
+  });
+
   it("uses the admin column of the error table and adds details", async () => {
     const cluster = new FakeCluster();
     const details = { required_bytes: 10, available_bytes: 5 };

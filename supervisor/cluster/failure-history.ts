@@ -1,0 +1,43 @@
+import type { CatalogueEntry } from "../models/catalogue.ts";
+import { type FailureRecord, NO_FAILURES, type QuarantineNumbers } from "../policy/failure-record.ts";
+import { readAgain } from "../policy/quarantine.ts";
+import type { QuarantineStore } from "../store/quarantine-store.ts";
+import { BACKEND, type BackendVersions } from "./model-record.ts";
+
+export interface FailureHistoryOptions {
+  readonly store: QuarantineStore;
+  readonly numbers: QuarantineNumbers;
+  /** Of the runtime that would load a model now; null: not known yet. */
+  versions(): BackendVersions | null;
+}
+
+/** What is remembered of models' failures, by key: the same files on the same runtime. */
+export class FailureHistory {
+  readonly #options: FailureHistoryOptions;
+
+  constructor(options: FailureHistoryOptions) {
+    this.#options = options;
+  }
+
+  get numbers(): QuarantineNumbers {
+    return this.#options.numbers;
+  }
+
+  /** Text of the model's key; null while the runtime is not known. A new digest or runtime has no history. */
+  keyOf({ id, digest, modelType }: CatalogueEntry): string | null {
+    const versions = this.#options.versions();
+    if (versions === null) return null;
+    return JSON.stringify([id, digest, BACKEND, versions.mlx_lm, versions.mlx, modelType]);
+  }
+
+  /** As it is after a start of the service: a try that was open then has failed. */
+  read(key: string): FailureRecord {
+    const stored = this.#options.store.get(key);
+    return stored === NO_FAILURES ? stored : readAgain(stored, Date.now(), this.#options.numbers).record;
+  }
+
+  /** Resolves when it is on the disk, or cannot be. Never rejects. */
+  async save(key: string, model: string, record: FailureRecord): Promise<void> {
+    await this.#options.store.put({ key, model, changedAt: Date.now(), record });
+  }
+}

@@ -1,0 +1,80 @@
+import {
+  isRefused,
+  mustRunAlone,
+  NO_SUSPECTS,
+  noteCrash,
+  noteFinishedAlone,
+  type Suspects,
+} from "../policy/suspects.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+/** Hash of a request; asked for only when crashes make it matter. */
+export type Fingerprint = () => string;
+
+/** A request's place on a worker. Take it and use its session in the same turn of the event loop. */
+export interface Seat {
+  readonly session: WorkerSession;
+  /** It is suspected of a crash: no other request runs beside it. */
+  readonly isSuspect: boolean;
+  /** Once the request is over, however it went. */
+  leave(how: "finished" | "over"): void;
+}
+
+/** Which requests run on a model's worker, and which of them are suspected of crashing it. */
+export class RequestSeats {
+  readonly #taken = new Map<Seat, Fingerprint>();
+  readonly #now: () => number;
+  readonly #onLeft: () => void;
+  #suspects: Suspects = NO_SUSPECTS;
+
+  /**
+   * @param now monotonic milliseconds
+   * @param onLeft told when a seat is free again
+   */
+  constructor(now: () => number, onLeft: () => void) {
+    this.#now = now;
+    this.#onLeft = onLeft;
+  }
+
+  /** It was in flight at two crashes. */
+  isRefused(fingerprint: Fingerprint): boolean {
+    return this.#suspects.size > 0 && isRefused(this.#suspects, fingerprint(), this.#now());
+  }
+
+  /** @param limit requests at once; null: no limit from here */
+  hasRoom(fingerprint: Fingerprint, limit: number | null): boolean {
+    const seats = [...this.#taken.keys()];
+    if (seats.some(({ isSuspect }) => isSuspect)) return false;
+    if (limit !== null && seats.length >= limit) return false;
+    return seats.length === 0 || !this.#isSuspect(fingerprint);
+  }
+
+  take(session: WorkerSession, fingerprint: Fingerprint): Seat {
+    const seat: Seat = {
+      session,
+      isSuspect: this.#isSuspect(fingerprint),
+      leave: (how) => {
+        if (!this.#taken.delete(seat)) return;
+        if (seat.isSuspect && how === "finished")
+          this.#suspects = noteFinishedAlone(this.#suspects, fingerprint());
+        this.#onLeft();
+      },
+    };
+    this.#taken.set(seat, fingerprint);
+    return seat;
+  }
+
+  /** The worker died: everybody on it becomes a suspect. Tells whether the crash counts against the model. */
+  noteCrash(session: WorkerSession, cause: string): boolean {
+    const involved = [...this.#taken].filter(([seat]) => seat.session === session);
+    for (const [seat] of involved) this.#taken.delete(seat);
+    const fingerprints = involved.map(([, fingerprint]) => fingerprint());
+    const { suspects, counts } = noteCrash(this.#suspects, { fingerprints, cause, now: this.#now() });
+    this.#suspects = suspects;
+    return counts;
+  }
+
+  #isSuspect(fingerprint: Fingerprint): boolean {
+    return this.#suspects.size > 0 && mustRunAlone(this.#suspects, fingerprint(), this.#now());
+  }
+}

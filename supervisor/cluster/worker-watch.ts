@@ -1,0 +1,116 @@
+import type { Timeouts } from "../../shared/config.ts";
+import type { MethodResult } from "../../shared/worker-protocol.ts";
+import { residentBytes } from "../host/process-memory.ts";
+import { judgeFootprint } from "../policy/footprint.ts";
+import type { Failure } from "../policy/model-state.ts";
+import { judgeProgress, type Progress, type ProgressVerdict } from "../policy/progress.ts";
+import { NO_VIOLATIONS, noteViolation, type ViolationKind } from "../policy/violations.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+export interface WorkerWatchOptions {
+  readonly session: WorkerSession;
+  readonly timeouts: Timeouts;
+  /** Resident bytes the worker may take; null: no cap is known. */
+  readonly capBytes: number | null;
+  onPong(pong: MethodResult<"ping">): void;
+  /** Called once: the worker must not go on. Hung: it cannot be asked to leave. */
+  onFailure(failure: Failure, hung: boolean): void;
+  /** Monotonic milliseconds. */
+  now(): number;
+}
+
+const FOOTPRINT_MS = 250;
+
+/** Watches one live worker: does it answer, does it get anywhere, does it babble, does it take too much? */
+export class WorkerWatch {
+  readonly #options: WorkerWatchOptions;
+  readonly #heartbeat: Heartbeat;
+  #progress: Progress | null = null;
+  #verdict: ProgressVerdict = "moving";
+  #violations = NO_VIOLATIONS;
+  #readings: (number | null)[] = [];
+  #footprintTimer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(options: WorkerWatchOptions) {
+    this.#options = options;
+    const { session, timeouts } = options;
+    this.#heartbeat = new Heartbeat({
+      periodMs: timeouts.heartbeat_seconds * 1000,
+      answerMs: timeouts.ping_seconds * 1000,
+      ping: (timeoutMs) => session.ping(timeoutMs),
+      onPong: (pong) => this.#onPong(pong),
+      onHung: () => this.#fail("hung", "The worker answered no ping and was ended", true),
+      now: options.now,
+    });
+    session.onViolation = ({ kind }) => {
+      // Past an endless line nothing can be read any more.
+      if (kind === "line-too-long") this.#babbled();
+      else this.#onViolation(kind === "wrong-shape" ? "shape" : "line");
+    };
+    if (options.capBytes !== null) this.#scheduleFootprint();
+  }
+
+  /** It has work and has made no step for a while. */
+  get isStalled(): boolean {
+    return this.#verdict !== "moving";
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#heartbeat.stop();
+    clearTimeout(this.#footprintTimer);
+  }
+
+  #onPong(pong: MethodResult<"ping">): void {
+    const { timeouts, now, onPong } = this.#options;
+    const limits = {
+      limitMs: timeouts.progress_seconds * 1000,
+      gapMs: (timeouts.ping_seconds + 3 * timeouts.heartbeat_seconds) * 1000,
+    };
+    const sign = { steps: pong.steps, inFlight: pong.in_flight, now: now() };
+    const { progress, verdict } = judgeProgress(this.#progress, sign, limits);
+    this.#progress = progress;
+    this.#verdict = verdict;
+    onPong(pong);
+    if (verdict === "stuck")
+      this.#fail("wedged", `The worker had work and made no step for ${timeouts.progress_seconds} s`, true);
+  }
+
+  #onViolation(kind: ViolationKind): void {
+    const { times, isTooMany } = noteViolation(this.#violations, kind, this.#options.now());
+    this.#violations = times;
+    if (isTooMany) this.#babbled();
+  }
+
+  #babbled(): void {
+    this.#fail("protocol_violation", "The worker said what is no message of the protocol", true);
+  }
+
+  #scheduleFootprint(): void {
+    this.#footprintTimer = setTimeout(() => void this.#readFootprint(), FOOTPRINT_MS);
+    this.#footprintTimer.unref();
+  }
+
+  async #readFootprint(): Promise<void> {
+    const { session, capBytes } = this.#options;
+    this.#readings = [
+      ...this.#readings.slice(-1),
+      session.pid === null ? null : await residentBytes(session.pid),
+    ];
+    if (this.#isOver) return;
+    const verdict = judgeFootprint(this.#readings, capBytes);
+    if (verdict === "fine") this.#scheduleFootprint();
+    else {
+      const message = `The worker took ${this.#readings.at(-1)} bytes of the ${capBytes} it may take`;
+      this.#fail("footprint", message, verdict === "far-over", "resource");
+    }
+  }
+
+  #fail(cause: string, message: string, hung: boolean, kind: "crash" | "resource" = "crash"): void {
+    if (this.#isOver) return;
+    this.stop();
+    this.#options.onFailure({ class: kind, reason: { code: "worker_crashed", cause, message } }, hung);
+  }
+}

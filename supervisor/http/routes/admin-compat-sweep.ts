@@ -1,0 +1,60 @@
+import { createRoute } from "@hono/zod-openapi";
+import { sweepAcceptedSchema, sweepRequestSchema, sweepStatusSchema } from "../../../shared/admin-sweep.ts";
+import type { Sweep } from "../../cluster/compat-sweep.ts";
+import type { App } from "../app-context.ts";
+import { jsonBody } from "../middleware/json-body.ts";
+import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
+
+const PATH = "/admin/models/compatibility/sweep";
+
+const startRoute = createRoute({
+  method: "post",
+  path: PATH,
+  summary: "Try a small model of every architecture of the installed mlx_lm, each in a process of its own",
+  request: jsonRequest(sweepRequestSchema),
+  responses: {
+    202: { description: "Begun; results go to the registry", content: jsonContent(sweepAcceptedSchema) },
+    ...ERROR_RESPONSE,
+  },
+});
+
+const statusRoute = createRoute({
+  method: "get",
+  path: PATH,
+  summary: "Show the running sweep, or the last one",
+  responses: {
+    200: { description: "How far it is", content: jsonContent(sweepStatusSchema) },
+    ...ERROR_RESPONSE,
+  },
+});
+
+const cancelled = {
+  200: {
+    description: "No sweep runs any more; what it tried before stays",
+    content: jsonContent(sweepStatusSchema),
+  },
+  ...ERROR_RESPONSE,
+};
+const deleteRoute = createRoute({
+  method: "delete",
+  path: PATH,
+  summary: "End the running sweep; none running is a success",
+  responses: cancelled,
+});
+const cancelRoute = createRoute({
+  method: "post",
+  path: `${PATH}/cancel`,
+  summary: "The same as DELETE, for clients that only post",
+  responses: cancelled,
+});
+
+/** `POST`, `GET` and `DELETE /admin/models/compatibility/sweep`. A sweep goes on when its client leaves. */
+export function addAdminCompatSweepRoutes(app: App, { sweep }: { readonly sweep: Sweep }): void {
+  app.openAPIRegistry.registerPath(startRoute);
+  app.post(PATH, jsonBody(sweepRequestSchema), async (c) =>
+    c.json(await sweep.start(c.req.valid("json")), 202),
+  );
+  app.openapi(statusRoute, (c) => c.json(sweep.status(), 200));
+  app.openapi(deleteRoute, async (c) => c.json(await sweep.cancel(), 200));
+  app.openapi(cancelRoute, async (c) => c.json(await sweep.cancel(), 200));
+}

@@ -1,0 +1,100 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { readBootId } from "./host/boot-id.ts";
+import { acquireLock, type Lock } from "./host/lock-file.ts";
+import type { LoadedConfig } from "./load-config.ts";
+import { type AuditLog, openAuditLog } from "./store/audit-log.ts";
+import { type CompatibilityRegistry, openRegistry } from "./store/compatibility-registry.ts";
+import { type Intents, openIntents } from "./store/intents.ts";
+import { openQuarantineStore, type QuarantineStore } from "./store/quarantine-store.ts";
+import { openStartJournal, type StartJournal } from "./store/start-journal.ts";
+import { openWorkerTable, type WorkerTable } from "./store/worker-table.ts";
+
+/** What the service remembers, and where. */
+export interface State {
+  readonly registry: CompatibilityRegistry;
+  readonly audit: AuditLog;
+  readonly quarantine: QuarantineStore;
+  readonly journal: StartJournal;
+  readonly intents: Intents;
+  readonly workers: WorkerTable;
+  readonly bootId: string | null;
+  /** Private temporary directories of workers are made in here. */
+  readonly scratch: string;
+  /** Something that says what must not be loaded could not be read: nothing is loaded unasked. */
+  readonly isForgetful: boolean;
+  /** What lives in memory only, and why. */
+  degraded(): string[];
+  /** Writes what is left to write and gives the directory back. */
+  close(): Promise<void>;
+}
+
+/** A disk that cannot be written is no reason not to serve. */
+const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"]);
+
+/** @throws LockHeldError when another supervisor has the directory; the system's error for one that cannot be */
+export async function openState(paths: LoadedConfig["paths"], log: Logger): Promise<State> {
+  const place = await openPlace(paths);
+  try {
+    const store = (path: string) => ({ path, now: Date.now, log });
+    const [registry, audit, quarantine, journal, intents, workers, bootId] = await Promise.all([
+      openRegistry(store(paths.registryFile)),
+      openAuditLog(store(paths.auditFile)),
+      openQuarantineStore(store(paths.quarantineFile)),
+      openStartJournal(store(paths.startsFile)),
+      openIntents(store(paths.intentsFile)),
+      openWorkerTable(store(paths.workersFile)),
+      readBootId(),
+    ]);
+    const stores = { registry, audit, quarantine, journal, intents, workers };
+    return {
+      ...stores,
+      bootId,
+      scratch: place.scratch,
+      isForgetful: registry.recovered === "empty" || quarantine.recovered === "empty",
+      degraded: () =>
+        [place.problem, ...Object.values(stores).map((one) => one.degraded())].filter((why) => why !== null),
+      close: async () => {
+        await Promise.all(Object.values(stores).map((one) => one.close()));
+        await place.close();
+      },
+    };
+  } catch (error) {
+    await place.close();
+    throw error;
+  }
+}
+
+interface Place {
+  readonly scratch: string;
+  /** Why the directory cannot be written; null: it can. */
+  readonly problem: string | null;
+  close(): Promise<void>;
+}
+
+async function openPlace({ stateDirectory, lockFile }: LoadedConfig["paths"]): Promise<Place> {
+  let lock: Lock | null = null;
+  try {
+    await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+    lock = await acquireLock(lockFile);
+    const scratch = join(stateDirectory, "tmp");
+    // What an earlier run left behind goes first.
+    await rm(scratch, { recursive: true, force: true });
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    return { scratch, problem: null, close: () => closePlace(scratch, lock) };
+  } catch (error) {
+    await lock?.release().catch(() => {});
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined || !UNWRITABLE.has(code)) throw error;
+    const scratch = await mkdtemp(join(tmpdir(), "opta-lmx-"));
+    const problem = `${stateDirectory} cannot be written (${message}); everything is kept in memory only`;
+    return { scratch, problem, close: () => closePlace(scratch, null) };
+  }
+}
+
+async function closePlace(scratch: string, lock: Lock | null): Promise<void> {
+  await rm(scratch, { recursive: true, force: true });
+  await lock?.release();
+}

@@ -1,0 +1,70 @@
+import type { Logger } from "pino";
+import { decideStart, type ServiceStartNumbers } from "./policy/service-start.ts";
+import type { StartJournal } from "./store/start-journal.ts";
+
+export interface ServiceModeOptions {
+  readonly journal: StartJournal;
+  readonly bootId: string | null;
+  readonly numbers: ServiceStartNumbers;
+  /** Safe mode is over: models may be loaded unasked. */
+  onLeft(): void;
+  readonly log: Logger;
+}
+
+/** Whether the service runs normally or, after a crash loop, without loading anything unasked. */
+export class ServiceMode {
+  readonly #options: ServiceModeOptions;
+  #message: string | null = null;
+  #steady: NodeJS.Timeout | undefined;
+
+  private constructor(options: ServiceModeOptions) {
+    this.#options = options;
+  }
+
+  /** Writes this start down and decides by the ones before; resolves when the start is on the disk, or cannot be. */
+  static async begin(options: ServiceModeOptions): Promise<ServiceMode> {
+    const mode = new ServiceMode(options);
+    await mode.#begin();
+    return mode;
+  }
+
+  /** Why the service is in safe mode; null: it is not. */
+  get safeMode(): string | null {
+    return this.#message;
+  }
+
+  /** Ends safe mode; false: there was none. */
+  async leave(): Promise<boolean> {
+    if (this.#message === null) return false;
+    this.#message = null;
+    this.#options.log.info("safe mode is over");
+    await this.#options.journal.markLeftSafeMode(Date.now());
+    this.#options.onLeft();
+    return true;
+  }
+
+  /** The clean mark, the last thing an orderly stop does. */
+  async stopped(): Promise<void> {
+    clearTimeout(this.#steady);
+    await this.#options.journal.markStopped(Date.now());
+  }
+
+  async #begin(): Promise<void> {
+    const { journal, bootId, numbers, log } = this.#options;
+    const startedAt = Date.now();
+    const decision = decideStart(journal.starts(), { now: startedAt, bootId }, numbers);
+    if (decision.mode === "safe-mode") {
+      this.#message = decision.message;
+      const { uncleanEnds, reboots } = decision;
+      log.error({ uncleanEnds, reboots, reason: decision.message }, "the service starts in safe mode");
+    }
+    await journal.begin({ startedAt, bootId, pid: process.pid, mode: decision.mode });
+    this.#steady = setTimeout(() => void this.#onSteady(), numbers.steadyMs);
+    this.#steady.unref();
+  }
+
+  async #onSteady(): Promise<void> {
+    await this.#options.journal.markSteady(Date.now());
+    await this.leave();
+  }
+}
