@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { type ModelSettings, modelSettingsSchema } from "../shared/config.ts";
+import { CompatSweep } from "./cluster/compat-sweep.ts";
 import { FailureHistory } from "./cluster/failure-history.ts";
 import { inspectInWorker } from "./cluster/inspect-worker.ts";
 import { launchWorker, type WorkerPlaces } from "./cluster/launch-worker.ts";
@@ -12,13 +13,16 @@ import { ModelCluster } from "./cluster/model-cluster.ts";
 import { ModelRecord } from "./cluster/model-record.ts";
 import type { ClusterObserver } from "./cluster/observer.ts";
 import { RuntimeWatch } from "./cluster/runtime-watch.ts";
+import { SweepRecord } from "./cluster/sweep-record.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
+import type { WorkerSession } from "./cluster/worker-session.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
 import type { State } from "./open-state.ts";
 import { QUARANTINE_DEFAULTS, type QuarantineNumbers } from "./policy/failure-record.ts";
 import { PROCESS_BYTES } from "./policy/memory-estimate.ts";
+import { buildReducedModel, listReducedModels } from "./process/reduced-models.ts";
 import { packageDirectoryOf, type Runtime } from "./runtime/runtime-marker.ts";
 
 type Config = LoadedConfig["config"];
@@ -39,10 +43,9 @@ export interface ClusterParts {
 export interface ClusterComposition {
   readonly cluster: ModelCluster;
   readonly ledger: MemoryLedger;
-  readonly loads: LoadQueue;
-  readonly record: ModelRecord;
   readonly pool: WorkerPool;
   readonly runtimeWatch: RuntimeWatch;
+  readonly sweep: CompatSweep;
 }
 
 /** All models with what they share: memory, registry, admission, the queue of loads, the workers' pool. */
@@ -50,7 +53,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
   const { config, catalogue, state, runtime, log } = parts;
   const settings = (modelId: string) => settingsOf(config, modelId);
   const versions = () => runtime.built?.versions ?? null;
-  const { pool, runtimeWatch } = composeWorkers(parts, () => cluster);
+  const { spawn, pool, runtimeWatch } = composeWorkers(parts, () => cluster);
   const loads = new LoadQueue();
   const record = new ModelRecord(state.registry, config.load_on_request, versions);
   const ledger = new MemoryLedger({
@@ -105,16 +108,45 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
       log,
     },
   });
-  return { cluster, ledger, loads, record, pool, runtimeWatch };
+  const sweep = composeSweep(parts, spawn, loads);
+  return { cluster, ledger, pool, runtimeWatch, sweep };
+}
+
+/** Not from the pool: its spare is for a model that has to come back. */
+function composeSweep(
+  { config, state, runtime, places, log }: ClusterParts,
+  launch: () => Promise<WorkerSession>,
+  loads: LoadQueue,
+): CompatSweep {
+  const builder = async () => ({
+    ...places,
+    python: (await runtime.ready).python,
+    temporaryDirectory: places.scratch,
+    platform: process.platform,
+    environment: process.env,
+  });
+  return new CompatSweep({
+    versions: async () => (await runtime.ready).versions,
+    list: async (signal) => await listReducedModels(await builder(), signal),
+    build: async (arch, directory, signal) =>
+      await buildReducedModel(await builder(), arch, directory, signal),
+    launch,
+    loads,
+    timeouts: config.timeouts,
+    scratch: places.scratch,
+    record: new SweepRecord(state.registry),
+    log,
+  });
 }
 
 function composeWorkers(
   { config, state, runtime, places, log }: ClusterParts,
   cluster: () => ModelCluster,
-): { pool: WorkerPool; runtimeWatch: RuntimeWatch } {
+): { spawn: () => Promise<WorkerSession>; pool: WorkerPool; runtimeWatch: RuntimeWatch } {
+  const spawn = async () =>
+    await launchWorker((await runtime.ready).python, { ...places, table: state.workers }, log);
   const pool = new WorkerPool({
-    spawn: async () =>
-      await launchWorker((await runtime.ready).python, { ...places, table: state.workers }, log),
+    spawn,
     keepSpare: config.spare_worker,
     hasRoom: async () => {
       const { availableBytes } = await readMachineMemory();
@@ -129,7 +161,7 @@ function composeWorkers(
     now: () => performance.now(),
     log,
   });
-  return { pool, runtimeWatch };
+  return { spawn, pool, runtimeWatch };
 }
 
 function inspectParams(entry: CatalogueEntry, { context_tokens, tool_parser, trust_code }: ModelSettings) {

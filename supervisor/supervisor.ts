@@ -84,7 +84,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       onLeft: () => void cluster.startAutoLoad(),
       log,
     });
-    const { cluster, pool, runtimeWatch } = composeCluster({
+    const { cluster, pool, runtimeWatch, sweep } = composeCluster({
       config,
       catalogue,
       state,
@@ -110,6 +110,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       cluster,
       service,
       compatibility: state.registry,
+      sweep,
       audit: state.audit,
       safeMode: { leave: (word) => leaveSafeMode(mode, state.audit, word) },
       config,
@@ -121,7 +122,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopper = new Stopper(cluster, listener, async () => {
       runtimeWatch.stop();
-      await pool.close();
+      await Promise.all([pool.close(), sweep.close()]);
       await removeAddress();
       await mode.stopped();
       await state.close();

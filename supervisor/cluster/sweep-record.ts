@@ -5,6 +5,7 @@ import {
   type SweepResult,
 } from "../../shared/admin-sweep.ts";
 import type { RegistryEntry } from "../../shared/registry.ts";
+import type { Failure } from "../policy/model-state.ts";
 import type { CompatibilityRegistry } from "../store/compatibility-registry.ts";
 import { BACKEND, type BackendVersions, passFacts } from "./model-record.ts";
 import type { Attempt } from "./try-reduced-model.ts";
@@ -12,9 +13,14 @@ import type { Attempt } from "./try-reduced-model.ts";
 /** What the registry knows and learns of reduced models. Their rows are marked, and have a name no real model has. */
 export class SweepRecord {
   readonly #registry: Pick<CompatibilityRegistry, "record" | "entries">;
+  readonly #system: NodeJS.Platform;
 
-  constructor(registry: Pick<CompatibilityRegistry, "record" | "entries">) {
+  constructor(
+    registry: Pick<CompatibilityRegistry, "record" | "entries">,
+    system: NodeJS.Platform = process.platform,
+  ) {
     this.#registry = registry;
+    this.#system = system;
   }
 
   /** The result of an architecture that passed when it was last tried on exactly this runtime; null: it did not. */
@@ -66,14 +72,21 @@ export class SweepRecord {
         const words = `${found.code}: ${found.message}`;
         // A runtime that starts no worker says nothing about this architecture, its known limit nothing about the runtime.
         if (failureClass === "environment") return without(arch, "fail", words, null);
-        const reason = limit === null ? words : `${found.code}: ${limit.reason}`;
-        const known = limit === null ? {} : { known_limit: limit.kind, found: found.message };
+        const explained = this.#explains(limit, attempt.failure) ? limit : null;
+        const reason = explained === null ? words : `${found.code}: ${explained.reason}`;
+        const known = explained === null ? {} : { known_limit: explained.kind, found: found.message };
         write("fail", reason, attempt.digest, { cause: found.cause, ...known });
-        return without(arch, "fail", reason, limit);
+        return without(arch, "fail", reason, explained);
       }
       default:
         return attempt satisfies never;
     }
+  }
+
+  /** Every known limit shows as an orderly refusal: a crash is news, and so is a missing GPU on a Mac. */
+  #explains(limit: KnownLimit | null, failure: Failure): boolean {
+    if (limit === null || failure.class !== "deterministic") return false;
+    return limit.kind !== "needs-metal" || this.#system !== "darwin";
   }
 
   #write(row: {

@@ -5,6 +5,7 @@ import type { RegistryEntry } from "../../shared/registry.ts";
 import type { CompatSweep, SweepPorts } from "../../supervisor/cluster/compat-sweep.ts";
 import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
 import { ModelRecord } from "../../supervisor/cluster/model-record.ts";
+import { SweepRecord } from "../../supervisor/cluster/sweep-record.ts";
 import { openRegistry } from "../../supervisor/store/compatibility-registry.ts";
 import { sweepWithFakes, until, VERSIONS } from "../support/fake-sweep.ts";
 import { SOUND_CANARY, settled } from "../support/fake-worker.ts";
@@ -153,6 +154,32 @@ describe("a known limit", () => {
       { outcome: "fail", reason: "model_unsupported_backend: no batched form", limit },
     ]);
     expect(rows[0]!.metadata).toMatchObject({ known_limit: "cannot-batch", found: "LayerCache" });
+  });
+
+  it("is no excuse for a crash", async () => {
+    const { sweep, workers, rows } = await sweepWithFakes({
+      listed: [{ arch: "a", family: "a", limit }],
+      manual: ["load"],
+    });
+    await sweep.start({ ...ALL, archs: ["a"] });
+    await until(() => workers[0]?.asked.at(-1)?.method === "load");
+    workers[0]!.die({ signal: "SIGSEGV" });
+    await isOver(sweep);
+    expect(sweep.status().results).toMatchObject([
+      { outcome: "fail", reason: expect.stringContaining("SIGSEGV"), limit: null },
+    ]);
+    expect(rows[0]!.metadata).not.toHaveProperty("known_limit");
+  });
+
+  it.each([
+    ["linux", { kind: "needs-metal", reason: "no CPU form" }],
+    ["darwin", null],
+  ] as const)("of what needs Metal explains a failure elsewhere than on a Mac: %s", (system, expected) => {
+    const record = new SweepRecord({ record: () => {}, entries: () => [] }, system);
+    const listed = { arch: "a", family: "a", limit: { kind: "needs-metal", reason: "no CPU form" } };
+    const reason = { code: "model_unsupported_backend", cause: "x", message: "y" };
+    const attempt = { kind: "failed", digest: "d", failure: { class: "deterministic", reason } } as const;
+    expect(record.outcome(listed, VERSIONS, attempt).limit).toEqual(expected);
   });
 
   it("does not make a pass a failure", async () => {

@@ -127,8 +127,7 @@ const FROM_HTTP: Partial<Record<ErrorCode, readonly Request[]>> = {
 };
 
 /** Codes of the table that nothing answers with yet, and what will. */
-const UNREACHED: Partial<Record<ErrorCode, string>> = {
-};
+const UNREACHED: Partial<Record<ErrorCode, string>> = {};
 
 async function* unfinished(): AsyncGenerator<GenerationEvent> {
   yield { type: "text", text: "po" };

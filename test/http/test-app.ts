@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import type { SweepStatus } from "../../shared/admin-sweep.ts";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
 import type { OperatorWord } from "../../supervisor/cluster/cluster.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
@@ -69,6 +70,17 @@ export interface TestApp {
   readonly logLines: LogLine[];
 }
 
+const NO_SWEEP: SweepStatus = {
+  id: null,
+  state: "idle",
+  total: 0,
+  done: 0,
+  current: null,
+  runtime: null,
+  started_at: null,
+  results: [],
+};
+
 export interface TestAppOptions {
   readonly cluster?: FakeCluster;
   readonly config?: Partial<HttpConfig>;
@@ -92,6 +104,11 @@ export function testApp({
     service,
     metrics,
     compatibility: { entries: () => [] },
+    sweep: {
+      start: async () => ({ id: "s1", total: 1 }),
+      status: () => NO_SWEEP,
+      cancel: async () => NO_SWEEP,
+    },
     audit,
     safeMode,
     config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },

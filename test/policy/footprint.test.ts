@@ -9,7 +9,7 @@ describe("a worker's footprint", () => {
     ["twice at the cap", [100, 100], "over"],
     ["twice over it", [105, 109], "over"],
     ["back below the cap", [109, 99], "fine"],
-    ["over by a tenth at first sight", [110], "far-over"],
+    ["over by more than a tenth at first sight", [111], "far-over"],
     ["over by a tenth after a small reading", [1, 111], "far-over"],
     ["over by a tenth before, and fine now", [200, 99], "fine"],
     ["unknown", [null], "fine"],
