@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import type { Logger } from "pino";
 import type { OperatorWord } from "./cluster/cluster.ts";
+import type { CompatSweep } from "./cluster/compat-sweep.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
 import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { composeCluster } from "./compose-cluster.ts";
@@ -120,9 +121,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const listener = await listen(app, config);
     const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
-    const stopper = new Stopper(cluster, listener, async () => {
+    const stopper = new Stopper(cluster, sweep, listener, async () => {
       runtimeWatch.stop();
-      await Promise.all([pool.close(), sweep.close()]);
+      await pool.close();
       await removeAddress();
       await mode.stopped();
       await state.close();
@@ -192,12 +193,14 @@ class RuntimeOnce {
 /** Stops the service once, orderly or hurried; the second way overtakes the first. */
 class Stopper {
   readonly #cluster: ModelCluster;
+  readonly #sweep: CompatSweep;
   readonly #listener: Listener;
   readonly #cleanUp: () => Promise<void>;
   #stopped: Promise<void> | null = null;
 
-  constructor(cluster: ModelCluster, listener: Listener, cleanUp: () => Promise<void>) {
+  constructor(cluster: ModelCluster, sweep: CompatSweep, listener: Listener, cleanUp: () => Promise<void>) {
     this.#cluster = cluster;
+    this.#sweep = sweep;
     this.#listener = listener;
     this.#cleanUp = cleanUp;
   }
@@ -215,7 +218,7 @@ class Stopper {
 
   async #finish(): Promise<void> {
     // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
-    await this.#cluster.stop();
+    await Promise.all([this.#cluster.stop(), this.#sweep.close()]);
     await this.#listener.close();
     await this.#cleanUp();
   }

@@ -1,6 +1,7 @@
 import type { Check, MemoryVerdict, ProbeResult } from "../../shared/admin.ts";
+import { humanBytes } from "../policy/human-bytes.ts";
 import type { CliIo } from "./command.ts";
-import { formatBytes, printable, printableLines } from "./printable.ts";
+import { printable, printableLines } from "./printable.ts";
 import { hasColours, type Styles, stylesFor } from "./styles.ts";
 
 type Status = Check["status"];
@@ -57,11 +58,12 @@ function hints(expected: Check["expected"], nextStep: Check["next_step"], styles
 function memoryLine(memory: MemoryVerdict): string {
   const { weights_bytes, kv_bytes_per_token, required_bytes, available_bytes } = memory;
   const parts = [
-    `weights ${formatBytes(weights_bytes)}`,
-    `KV cache ${formatBytes(kv_bytes_per_token)} per token`,
-    `needs ${formatBytes(required_bytes)}`,
-    `free ${formatBytes(available_bytes)}`,
+    ...(weights_bytes === null ? [] : [`weights ${humanBytes(weights_bytes)}`]),
+    ...(kv_bytes_per_token === null ? [] : [`KV cache ${humanBytes(kv_bytes_per_token)} per token`]),
+    ...(required_bytes === null ? [] : [`needs ${humanBytes(required_bytes, "up")}`]),
+    ...(available_bytes === null ? [] : [`free ${humanBytes(available_bytes, "down")}`]),
   ];
-  const isUnknown = Object.values(memory).every((bytes) => bytes === null);
-  return `memory: ${isUnknown ? "not known, because an earlier check failed" : parts.join(", ")}`;
+  const unknown = parts.length === 0 ? "not known" : "the rest is not known";
+  const rest = required_bytes === null ? [`${unknown}, because an earlier check failed`] : [];
+  return `memory: ${[...parts, ...rest].join(", ")}`;
 }

@@ -1,3 +1,5 @@
+import { humanBytes } from "../policy/human-bytes.ts";
+
 /** Text from elsewhere, harmless in a terminal: a directory name may hold escape sequences. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "\ufffd");
@@ -10,10 +12,7 @@ export function printableLines(text: string): string {
 
 /** `1.4 GiB`; `-` for an unknown size. */
 export function formatBytes(bytes: number | null): string {
-  if (bytes === null) return "-";
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+  return bytes === null ? "-" : humanBytes(bytes);
 }
 
 /** `8s`, `4m`, `3h`, `2d`: how long something lasts, roughly. */

@@ -12,6 +12,7 @@ import { sentence } from "../policy/finding.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
 import type { Failure, Overrides } from "../policy/model-state.ts";
 import { DEFAULT_BLOCKLIST } from "../policy/runtime-blocklist.ts";
+import type { SnapshotFacts } from "../policy/snapshot-facts.ts";
 import type { Inspection } from "./inspect-worker.ts";
 import type { MemoryDesk } from "./memory-desk.ts";
 import { BACKEND, type BackendVersions, type ModelRecord } from "./model-record.ts";
@@ -68,6 +69,9 @@ export class ModelAdmission {
   /** What this process found, by model; the key says for which files and runtime. */
   readonly #structures = new Map<string, { readonly key: string; readonly structure: ModelStructure }>();
 
+  /** What was found in the files, by model. */
+  readonly #snapshots = new Map<string, { readonly digest: string; readonly facts: SnapshotFacts }>();
+
   constructor(ports: AdmissionPorts) {
     this.#ports = ports;
   }
@@ -93,7 +97,7 @@ export class ModelAdmission {
       return { ...report(entry.id, verdict, [], weights, verdictFailure(verdict)), ...NOTHING_GRANTED };
     const inspection = await this.#structure(entry, runtime.versions, history.structure, options.signal);
     if (inspection.kind === "refused") {
-      const check = failedCheck("structure", inspection.failure);
+      const check = structureRefused(entry.id, inspection.failure);
       return { ...report(entry.id, verdict, [check], weights, inspection.failure), ...NOTHING_GRANTED };
     }
     const { structure } = inspection;
@@ -130,7 +134,7 @@ export class ModelAdmission {
 
   async #facts(entry: CatalogueEntry, { versions, packageDirectory }: AdmissionRuntime, signal: AbortSignal) {
     const architectures = await readArchitectures(packageDirectory);
-    const snapshot = await inspectSnapshot(entry.path, { signal });
+    const snapshot = await this.#snapshot(entry, signal);
     const { config, tokenizer } = snapshot;
     return {
       modelId: entry.id,
@@ -144,6 +148,15 @@ export class ModelAdmission {
         platform: process.platform,
       },
     };
+  }
+
+  /** Of the same files once: the digest changes with the names, sizes, headers and times of all that was looked at. */
+  async #snapshot({ id, path, digest }: CatalogueEntry, signal: AbortSignal): Promise<SnapshotFacts> {
+    const known = this.#snapshots.get(id);
+    if (known !== undefined && digest !== null && known.digest === digest) return known.facts;
+    const facts = await inspectSnapshot(path, { signal });
+    if (digest !== null) this.#snapshots.set(id, { digest, facts });
+    return facts;
   }
 
   /** From an earlier pass of the same key, from an earlier look, or by looking now. */
@@ -207,8 +220,10 @@ function memoryFailure(check: Check): Failure | null {
   return { class: "environment", reason: { code: "insufficient_memory", cause: "memory", message } };
 }
 
-function failedCheck(name: string, { reason }: Failure): Check {
-  return { name, status: "fail", detail: reason.message, expected: null, next_step: null };
+function structureRefused(modelId: string, { reason }: Failure): Check {
+  const repair = `fetch the damaged files again with: lmx repair ${modelId}`;
+  const next_step = reason.code === "model_incomplete" ? repair : null;
+  return { name: "structure", status: "fail", detail: reason.message, expected: null, next_step };
 }
 
 function structureCheck({ parameters, weights_bytes }: ModelStructure, isProven: boolean): Check {

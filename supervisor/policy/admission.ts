@@ -6,6 +6,7 @@ import type { ArchitectureFinding } from "./architecture-finding.ts";
 import { checkArchitecture } from "./check-architecture.ts";
 import { describeProblem } from "./describe-problem.ts";
 import { type Finding, fail, pass, toCheck, warn } from "./finding.ts";
+import { humanBytes } from "./human-bytes.ts";
 import { judgeProblem, type ProblemArea } from "./judge-problem.ts";
 import { judgeQuantization } from "./judge-quantization.ts";
 import {
@@ -104,7 +105,7 @@ function soundness(
   { shards, tensorCount, weightBytes, tokenizer }: SnapshotFacts,
 ): string {
   if (area === "weights")
-    return `${shards.length} files, ${tensorCount} tensors, ${weightBytes} bytes, all in place`;
+    return `${shards.length} ${shards.length === 1 ? "file" : "files"}, ${tensorCount} tensors, ${humanBytes(weightBytes)}, all in place`;
   if (area === "tokenizer") return tokenizer.className ?? "found";
   return "found and readable";
 }

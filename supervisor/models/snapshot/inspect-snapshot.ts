@@ -34,8 +34,7 @@ export async function inspectSnapshot(
   }
   const room = { listing, files, pacer };
   const config = await readConfig(room);
-  const weights = await readWeights(room, config.value);
-  const tokenizer = await readTokenizer(room);
+  const [weights, tokenizer] = await Promise.all([readWeights(room, config.value), readTokenizer(room)]);
   return {
     config: config.value,
     quantizationConfig: config.quantizationConfig,

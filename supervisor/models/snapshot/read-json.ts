@@ -8,7 +8,7 @@ import { isLfsPointer } from "./lfs-pointer.ts";
 import type { ListedFile } from "./list-directory.ts";
 import type { Pacer } from "./pacer.ts";
 
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 256 * 1024;
 /** Files that are kept as a whole; longer ones are something else. */
 const MAX_BYTES = 16 * 1024 * 1024;
 

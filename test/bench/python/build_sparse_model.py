@@ -18,6 +18,7 @@ from typing import Any
 import mlx.core as mx
 from mlx.utils import tree_flatten
 from mlx_lm.utils import _get_classes, quantize_model
+
 from tests.tiny_models import write_tokenizer
 
 SHARDS = 91

@@ -107,6 +107,7 @@ def read_structure(request: Load | Inspect, phase: Phase) -> Structure:
     phase.begin("config")
     _check_tool_parser(request.tool_parser)
     _check_files(directory, trust_code=request.trust_code)
+    phase.name = "structure"
     # Lazily: names and shapes are compared with the architecture before a byte of the weights is read.
     model, config = load_model(directory, lazy=True, strict=True, trust_remote_code=request.trust_code)
     _check_batchable(model)
