@@ -196,7 +196,8 @@ export class ModelHost {
     }
     const { state } = machine.model;
     const reason = "reason" in state ? state.reason : null;
-    if (reason === null) throw new LmxError("model_not_ready", `${this.id} is not loaded.`, { retryable: false });
+    if (reason === null)
+      throw new LmxError("model_not_ready", `${this.id} is not loaded.`, { retryable: false });
     throw loadFailure(this.id, { class: "environment", reason });
   }
 
