@@ -23,6 +23,7 @@ export class RuntimeWatch {
   #failures: readonly RuntimeFailure[] = [];
   #broken: string | null = null;
   #retry: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(options: RuntimeWatchOptions) {
     this.#options = options;
@@ -52,12 +53,13 @@ export class RuntimeWatch {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#retry);
     this.#retry = undefined;
   }
 
   #scheduleRetry(): void {
-    if (this.#retry !== undefined) return;
+    if (this.#retry !== undefined || this.#isStopped) return;
     this.#retry = setTimeout(() => void this.#tryAgain(), RETRY_MS);
     this.#retry.unref();
   }
@@ -69,6 +71,7 @@ export class RuntimeWatch {
     } catch {
       return this.#scheduleRetry();
     }
+    if (this.#isStopped) return;
     if (this.#broken !== null) this.#options.log.info("the Python runtime starts workers again");
     this.#failures = [];
     this.#broken = null;

@@ -14,6 +14,7 @@ export class Waiters {
 
   /** Resolves at the next change or at the deadline (monotonic milliseconds). @throws the signal's reason */
   async changed(deadline: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const left = deadline - this.#now();
     let timer: NodeJS.Timeout | undefined;
     let wake: () => void = () => {};
