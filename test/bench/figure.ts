@@ -16,7 +16,7 @@ export type Goal =
   | {
       readonly kind: "limit";
       readonly of: Subject;
-      readonly statistic: "median" | "p95";
+      readonly statistic: "median" | "p95" | "p99";
       readonly direction: "at-least" | "at-most";
       readonly value: number;
     };

@@ -6,9 +6,10 @@ import { firstTokenBesidePrefill } from "./figures/first-token-beside-prefill.ts
 import { firstTokenBesideStream } from "./figures/first-token-beside-stream.ts";
 import { firstTokenIdle } from "./figures/first-token-idle.ts";
 import { idleMemory } from "./figures/idle-memory.ts";
-import { killToRoutable } from "./figures/kill-to-routable.ts";
+import { killToRoutable, recoveryOverhead } from "./figures/kill-to-routable.ts";
 import { listening } from "./figures/listening.ts";
 import { inspectFiles, inspectHold, probeAgain, probeFirst } from "./figures/probe-many-shards.ts";
+import { quarantineRefusal } from "./figures/quarantine-refusal.ts";
 import { throughput } from "./figures/throughput.ts";
 
 /** Every figure, in the order of the table. */
@@ -27,6 +28,8 @@ export const FIGURES: readonly Figure[] = [
   listening,
   idleMemory,
   killToRoutable,
+  recoveryOverhead,
+  quarantineRefusal,
   probeFirst,
   probeAgain,
   inspectFiles,

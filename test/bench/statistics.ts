@@ -2,6 +2,7 @@ export interface Summary {
   readonly min: number;
   readonly median: number;
   readonly p95: number;
+  readonly p99: number;
   readonly max: number;
   readonly count: number;
 }
@@ -12,6 +13,7 @@ export function summarise(values: readonly number[]): Summary {
     min: quantile(values, 0),
     median: quantile(values, 0.5),
     p95: quantile(values, 0.95),
+    p99: quantile(values, 0.99),
     max: quantile(values, 1),
     count: values.length,
   };
