@@ -1,6 +1,9 @@
 import type { Logger } from "pino";
 import { type ModelSettings, modelSettingsSchema } from "../shared/config.ts";
 import { CompatSweep } from "./cluster/compat-sweep.ts";
+import { countQuarantines } from "./cluster/count-quarantines.ts";
+import type { DossierDesk } from "./cluster/dossiers.ts";
+import type { EventSink } from "./cluster/event-log.ts";
 import { FailureHistory } from "./cluster/failure-history.ts";
 import { inspectInWorker } from "./cluster/inspect-worker.ts";
 import { launchWorker, type WorkerPlaces } from "./cluster/launch-worker.ts";
@@ -8,6 +11,7 @@ import { LoadIntents } from "./cluster/load-intents.ts";
 import { LoadQueue } from "./cluster/load-queue.ts";
 import { MemoryDesk } from "./cluster/memory-desk.ts";
 import { MemoryLedger } from "./cluster/memory-ledger.ts";
+import { untilMemoryIsBack } from "./cluster/memory-return.ts";
 import { ModelAdmission } from "./cluster/model-admission.ts";
 import { ModelCluster } from "./cluster/model-cluster.ts";
 import { ModelRecord } from "./cluster/model-record.ts";
@@ -20,7 +24,7 @@ import { readMachineMemory } from "./host/machine-memory.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
 import type { State } from "./open-state.ts";
-import { QUARANTINE_DEFAULTS, type QuarantineNumbers } from "./policy/failure-record.ts";
+import { QUARANTINE_DEFAULTS, type QuarantineNumbers, type QuarantineRule } from "./policy/failure-record.ts";
 import { PROCESS_BYTES } from "./policy/memory-estimate.ts";
 import { buildReducedModel, listReducedModels } from "./process/reduced-models.ts";
 import { packageDirectoryOf, type Runtime } from "./runtime/runtime-marker.ts";
@@ -28,6 +32,7 @@ import { packageDirectoryOf, type Runtime } from "./runtime/runtime-marker.ts";
 type Config = LoadedConfig["config"];
 
 export interface ClusterParts {
+  /** In force now: another one after a reload, so ask anew each time. */
   readonly config: Config;
   readonly catalogue: Catalogue;
   readonly state: State;
@@ -37,6 +42,10 @@ export interface ClusterParts {
   /** Why the service loads nothing unasked; null: it does. */
   safeMode(): string | null;
   readonly observer: ClusterObserver;
+  readonly events: EventSink;
+  readonly dossiers: DossierDesk;
+  /** A quarantine has begun. */
+  onQuarantined(modelId: string, rule: QuarantineRule): void;
   readonly log: Logger;
 }
 
@@ -50,15 +59,16 @@ export interface ClusterComposition {
 
 /** All models with what they share: memory, registry, admission, the queue of loads, the workers' pool. */
 export function composeCluster(parts: ClusterParts): ClusterComposition {
-  const { config, catalogue, state, runtime, log } = parts;
-  const settings = (modelId: string) => settingsOf(config, modelId);
+  const { catalogue, state, runtime, log } = parts;
+  const settings = (modelId: string) => settingsOf(parts.config, modelId);
   const versions = () => runtime.built?.versions ?? null;
   const { spawn, pool, runtimeWatch } = composeWorkers(parts, () => cluster);
   const loads = new LoadQueue();
-  const record = new ModelRecord(state.registry, config.load_on_request, versions);
+  // It holds nothing but these, so a new one is as good as the last.
+  const record = () => new ModelRecord(state.registry, parts.config.load_on_request, versions);
   const ledger = new MemoryLedger({
     readMachine: readMachineMemory,
-    config: () => config.memory,
+    config: () => parts.config.memory,
     use: (modelId) => cluster.use(modelId),
   });
   const admission = new ModelAdmission({
@@ -71,40 +81,65 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
       inspectInWorker({
         launch: () => pool.take("inspect"),
         params: inspectParams(entry, settings(entry.id)),
-        timeouts: config.timeouts,
+        timeouts: parts.config.timeouts,
         signal,
       }),
     memory: new MemoryDesk({ ledger, makeRoom: (ids, signal) => cluster.makeRoom(ids, signal) }),
-    record,
+    record: record(),
     settings,
-    config,
+    get config() {
+      return parts.config;
+    },
   });
-  const numbers = quarantineNumbers(config);
+  const history = new FailureHistory({
+    store: state.quarantine,
+    get numbers() {
+      return quarantineNumbers(parts.config);
+    },
+    versions,
+  });
   const cluster: ModelCluster = new ModelCluster({
     catalogue,
-    autoLoad: config.auto_load,
+    get autoLoad() {
+      return parts.config.auto_load;
+    },
     audit: (entry) => state.audit.append({ ts: new Date().toISOString(), details: {}, ...entry }),
-    holdMs: config.timeouts.hold_seconds * 1000,
+    get holdMs() {
+      return parts.config.timeouts.hold_seconds * 1000;
+    },
     ports: {
       launch: async () => {
         runtimeWatch.check();
         return await pool.take("load");
       },
       settings,
-      idleMs: (modelId) => idleMsOf(config, modelId),
-      timeouts: config.timeouts,
-      forgiveMs: numbers.forgivenessMs,
-      capBytes: (modelId) => settings(modelId).memory_limit_bytes ?? config.memory.limit_bytes ?? null,
+      idleMs: (modelId) => idleMsOf(parts.config, modelId),
+      get timeouts() {
+        return parts.config.timeouts;
+      },
+      forgiveMs: history.numbers.forgivenessMs,
+      capBytes: (modelId) => settings(modelId).memory_limit_bytes ?? parts.config.memory.limit_bytes ?? null,
       intents: new LoadIntents(state.intents, state.bootId),
       loads,
-      record,
+      get record() {
+        return record();
+      },
       admission,
-      history: new FailureHistory({ store: state.quarantine, numbers, versions }),
-      runtimeFailed: (modelId, cause, message) => runtimeWatch.failed(modelId, cause, message),
+      history: countQuarantines(history, parts.onQuarantined),
+      runtimeFailed: (modelId, cause, message) => {
+        const wasBroken = runtimeWatch.broken !== null;
+        runtimeWatch.failed(modelId, cause, message);
+        if (wasBroken || runtimeWatch.broken === null) return;
+        const reason = { code: "worker_runtime_broken", cause, message };
+        parts.events.emit({ type: "runtime_broken", reason });
+      },
+      memoryBack: (modelId) => untilMemoryIsBack(ledger, modelId, () => performance.now()),
       measured: (modelId, bytes) => ledger.setMeasured(modelId, bytes),
       now: () => performance.now(),
       random: Math.random,
       observer: parts.observer,
+      events: parts.events,
+      dossiers: parts.dossiers,
       log,
     },
   });
@@ -114,10 +149,11 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
 
 /** Not from the pool: its spare is for a model that has to come back. */
 function composeSweep(
-  { config, state, runtime, places, log }: ClusterParts,
+  parts: ClusterParts,
   launch: () => Promise<WorkerSession>,
   loads: LoadQueue,
 ): CompatSweep {
+  const { state, runtime, places, log } = parts;
   const builder = async () => ({
     ...places,
     python: (await runtime.ready).python,
@@ -132,7 +168,9 @@ function composeSweep(
       await buildReducedModel(await builder(), arch, directory, signal),
     launch,
     loads,
-    timeouts: config.timeouts,
+    get timeouts() {
+      return parts.config.timeouts;
+    },
     scratch: places.scratch,
     record: new SweepRecord(state.registry),
     log,
@@ -140,24 +178,30 @@ function composeSweep(
 }
 
 function composeWorkers(
-  { config, state, runtime, places, log }: ClusterParts,
+  parts: ClusterParts,
   cluster: () => ModelCluster,
 ): { spawn: () => Promise<WorkerSession>; pool: WorkerPool; runtimeWatch: RuntimeWatch } {
+  const { state, runtime, places, log } = parts;
   const spawn = async () =>
     await launchWorker((await runtime.ready).python, { ...places, table: state.workers }, log);
   const pool = new WorkerPool({
     spawn,
-    keepSpare: config.spare_worker,
+    keepSpare: parts.config.spare_worker,
     hasRoom: async () => {
       const { availableBytes } = await readMachineMemory();
-      return availableBytes === null || availableBytes > config.memory.reserve_bytes + PROCESS_BYTES;
+      return availableBytes === null || availableBytes > parts.config.memory.reserve_bytes + PROCESS_BYTES;
     },
-    initializeMs: config.timeouts.initialize_seconds * 1000,
+    get initializeMs() {
+      return parts.config.timeouts.initialize_seconds * 1000;
+    },
     log,
   });
   const runtimeWatch = new RuntimeWatch({
     prove: () => pool.prove(),
-    onMended: () => cluster().runtimeMended(),
+    onMended: () => {
+      parts.events.emit({ type: "runtime_mended" });
+      cluster().runtimeMended();
+    },
     now: () => performance.now(),
     log,
   });

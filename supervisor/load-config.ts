@@ -17,6 +17,7 @@ interface ConfigPaths {
   readonly startsFile: string;
   readonly intentsFile: string;
   readonly workersFile: string;
+  readonly dossiersDirectory: string;
   readonly lockFile: string;
   /** Where the running supervisor notes its address. */
   readonly addressFile: string;
@@ -79,6 +80,7 @@ function configPaths(flags: ConfigFlags, env: NonNullable<ConfigInput["env"]>, h
     startsFile: inState("starts.json"),
     intentsFile: inState("load-intents.json"),
     workersFile: inState("workers.json"),
+    dossiersDirectory: inState("dossiers"),
     lockFile: inState("supervisor.lock"),
     addressFile: inState("address.json"),
     modelsDirectory: inState("models"),

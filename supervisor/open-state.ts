@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { readBootId } from "./host/boot-id.ts";
 import { acquireLock, type Lock } from "./host/lock-file.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { type AuditLog, openAuditLog } from "./store/audit-log.ts";
 import { type CompatibilityRegistry, openRegistry } from "./store/compatibility-registry.ts";
+import { type DossierStore, openDossierStore } from "./store/dossier-store.ts";
 import { type Intents, openIntents } from "./store/intents.ts";
 import { openQuarantineStore, type QuarantineStore } from "./store/quarantine-store.ts";
 import { openStartJournal, type StartJournal } from "./store/start-journal.ts";
@@ -20,6 +21,7 @@ export interface State {
   readonly journal: StartJournal;
   readonly intents: Intents;
   readonly workers: WorkerTable;
+  readonly dossiers: DossierStore;
   readonly bootId: string | null;
   /** Private temporary directories of workers are made in here. */
   readonly scratch: string;
@@ -32,28 +34,29 @@ export interface State {
 }
 
 /** A disk that cannot be written is no reason not to serve. */
-const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"]);
+const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO"]);
 
 /** @throws LockHeldError when another supervisor has the directory; the system's error for one that cannot be */
 export async function openState(paths: LoadedConfig["paths"], log: Logger): Promise<State> {
   const place = await openPlace(paths);
   try {
     const store = (path: string) => ({ path, now: Date.now, log });
-    const [registry, audit, quarantine, journal, intents, workers, bootId] = await Promise.all([
+    const [registry, audit, quarantine, journal, intents, workers, dossiers, bootId] = await Promise.all([
       openRegistry(store(paths.registryFile)),
       openAuditLog(store(paths.auditFile)),
       openQuarantineStore(store(paths.quarantineFile)),
       openStartJournal(store(paths.startsFile)),
       openIntents(store(paths.intentsFile)),
       openWorkerTable(store(paths.workersFile)),
+      openDossierStore({ directory: paths.dossiersDirectory, now: Date.now, log }),
       readBootId(),
     ]);
-    const stores = { registry, audit, quarantine, journal, intents, workers };
+    const stores = { registry, audit, quarantine, journal, intents, workers, dossiers };
     return {
       ...stores,
       bootId,
       scratch: place.scratch,
-      isForgetful: registry.recovered === "empty" || quarantine.recovered === "empty",
+      isForgetful: [registry, quarantine, journal, intents].some(({ recovered }) => recovered === "empty"),
       degraded: () =>
         [place.problem, ...Object.values(stores).map((one) => one.degraded())].filter((why) => why !== null),
       close: async () => {
@@ -77,7 +80,7 @@ interface Place {
 async function openPlace({ stateDirectory, lockFile }: LoadedConfig["paths"]): Promise<Place> {
   let lock: Lock | null = null;
   try {
-    await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+    await makeDirectory(stateDirectory);
     lock = await acquireLock(lockFile);
     const scratch = join(stateDirectory, "tmp");
     // What an earlier run left behind goes first.
@@ -91,6 +94,22 @@ async function openPlace({ stateDirectory, lockFile }: LoadedConfig["paths"]): P
     const scratch = await mkdtemp(join(tmpdir(), "opta-lmx-"));
     const problem = `${stateDirectory} cannot be written (${message}); everything is kept in memory only`;
     return { scratch, problem, close: () => closePlace(scratch, null) };
+  }
+}
+
+/**
+ * One directory after the other: asked to do it at once, Node reports a read-only file system as a missing parent, and
+ * never returns where nothing can be made at all.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path, { mode: 0o700 });
   }
 }
 

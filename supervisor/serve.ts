@@ -26,7 +26,7 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   const { log, close } = createLog(loaded);
   keepRunning(log);
   try {
-    return await serveUntilStopped(loaded, log);
+    return await serveUntilStopped(loaded, () => loadConfig({ flags }), log);
   } finally {
     await close();
   }
@@ -40,12 +40,20 @@ function keepRunning(log: Logger): void {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 }
 
-async function serveUntilStopped(loaded: LoadedConfig, log: Logger): Promise<number> {
+async function serveUntilStopped(
+  loaded: LoadedConfig,
+  readConfig: () => LoadedConfig,
+  log: Logger,
+): Promise<number> {
   const signals = new StopSignals();
+  let running: Supervisor | null = null;
+  // From the first moment on: it would end a process that does not listen for it.
+  process.on("SIGUSR2", () => void running?.reloadConfig());
   let supervisor: Supervisor;
   try {
     supervisor = await startSupervisor({
       loaded,
+      readConfig,
       log,
       onRuntimeProgress: showRuntimeProgress(process.stderr),
       signal: signals.stopped,
@@ -53,6 +61,7 @@ async function serveUntilStopped(loaded: LoadedConfig, log: Logger): Promise<num
   } catch (error) {
     return explain(error);
   }
+  running = supervisor;
   say(`Opta-LMX answers at ${supervisor.url}`);
   const failed = supervisor.started.then(
     () => new Promise<never>(() => {}),
@@ -111,8 +120,6 @@ interface Logging {
 
 /** JSON lines for machines, readable ones for a terminal, both on stderr; and JSON lines in a file for `lmx logs`. */
 function createLog({ config, paths }: LoadedConfig): Logging {
-  const level = config.log_level;
-  if (level === "silent") return { log: pino({ level }), close: async () => {} };
   const path = logFileIn(join(paths.stateDirectory, "logs"));
   const file = new LogFile(path, {
     onProblem: (error) => log.warn({ path, error: error.message }, "the log file cannot be written"),
@@ -120,12 +127,13 @@ function createLog({ config, paths }: LoadedConfig): Logging {
   const stderr = process.stderr.isTTY
     ? pretty({ destination: 2, sync: true })
     : pino.destination({ dest: 2, sync: true });
+  // The logger's own level decides, because a reload may change it.
   const streams = pino.multistream([
-    { level, stream: stderr },
-    { level, stream: file },
+    { level: "trace", stream: stderr },
+    { level: "trace", stream: file },
   ]);
   // No pid and host name of our own: a line's pid is that of the worker it is about.
-  const log = pino({ level, base: null }, streams);
+  const log = pino({ level: config.log_level, base: null }, streams);
   process.once("exit", () => file.flushSync());
   const late = () => wait(FLUSH_TIMEOUT_MS, undefined, { ref: false });
   return { log, close: () => Promise.race([file.close(), late()]) };

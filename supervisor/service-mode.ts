@@ -16,6 +16,7 @@ export class ServiceMode {
   readonly #options: ServiceModeOptions;
   #message: string | null = null;
   #steady: NodeJS.Timeout | undefined;
+  #isStopping = false;
 
   private constructor(options: ServiceModeOptions) {
     this.#options = options;
@@ -45,8 +46,14 @@ export class ServiceMode {
 
   /** The clean mark, the last thing an orderly stop does. */
   async stopped(): Promise<void> {
-    clearTimeout(this.#steady);
+    this.stopping();
     await this.#options.journal.markStopped(Date.now());
+  }
+
+  /** The service is being stopped: nothing is loaded unasked any more. */
+  stopping(): void {
+    this.#isStopping = true;
+    clearTimeout(this.#steady);
   }
 
   async #begin(): Promise<void> {
@@ -65,6 +72,6 @@ export class ServiceMode {
 
   async #onSteady(): Promise<void> {
     await this.#options.journal.markSteady(Date.now());
-    await this.leave();
+    if (!this.#isStopping) await this.leave();
   }
 }

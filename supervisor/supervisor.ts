@@ -2,17 +2,25 @@ import { homedir } from "node:os";
 import type { Logger } from "pino";
 import type { OperatorWord } from "./cluster/cluster.ts";
 import type { CompatSweep } from "./cluster/compat-sweep.ts";
+import { watchDegraded } from "./cluster/degraded-watch.ts";
+import { openDossiers } from "./cluster/dossiers-open.ts";
+import { EventLog } from "./cluster/event-log.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
+import { observeAll } from "./cluster/observe-all.ts";
+import { PerformanceLog } from "./cluster/performance.ts";
 import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
+import { EventLoopLag } from "./host/event-loop-lag.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { createApp } from "./http/create-app.ts";
 import { type Listener, listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics/metrics.ts";
+import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
+import { withAliases } from "./models/live-aliases.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
 import { openState, type State } from "./open-state.ts";
 import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
@@ -26,6 +34,8 @@ import type { AuditLog } from "./store/audit-log.ts";
 
 export interface SupervisorOptions {
   readonly loaded: LoadedConfig;
+  /** Reads the configuration again as it was read for `loaded`; throws ConfigError. */
+  readonly readConfig: () => LoadedConfig;
   readonly log: Logger;
   readonly onRuntimeProgress: (progress: RuntimeProgress) => void;
   /** Ends a runtime build that is under way. */
@@ -38,6 +48,8 @@ export interface Supervisor {
   readonly cluster: ModelCluster;
   /** Settles when the Python runtime stands and the models of `auto_load` were asked for. @throws RuntimeBuildError */
   readonly started: Promise<{ readonly unknownModels: readonly string[] }>;
+  /** Reads the configuration again and applies what a running service can take; what is wrong is logged. Never rejects. */
+  reloadConfig(): Promise<void>;
   /** Drains, ends every worker, closes the port, and gives the state directory back. Idempotent. */
   stop(): Promise<void>;
   /** Like `stop`, without waiting for anybody. */
@@ -51,12 +63,13 @@ export interface Supervisor {
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
   const { loaded, log } = options;
   const { config, paths } = loaded;
+  const live = new LiveConfig(loaded, options.readConfig);
   const state = await openState(paths, log);
   try {
     await sweepWorkers(state.workers, log);
     const files = packageFiles();
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
-    const catalogue = createCatalogue({
+    const onDisk = createCatalogue({
       roots: modelRoots({
         modelsDirectory: paths.modelsDirectory,
         config,
@@ -64,9 +77,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         home: homedir(),
       }),
       embedded: [{ id: DEMO_MODEL_ID, path: files.demoModelDirectory }],
-      aliases: config.aliases,
       log,
     });
+    const catalogue = withAliases(onDisk, () => live.config.aliases);
     await catalogue.refresh();
     const runtime = new RuntimeOnce(() =>
       ensureRuntime({
@@ -77,22 +90,42 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       }),
     );
     const metrics = new Metrics();
+    const performanceLog = new PerformanceLog();
+    const lag = new EventLoopLag();
+    const events = new EventLog();
+    const dossiers = openDossiers({
+      store: state.dossiers,
+      version: files.version,
+      secrets: () => [...live.config.api_keys, ...live.config.admin_keys],
+      python: () => runtime.built?.python ?? null,
+      log,
+    });
     let draining = false;
     const mode = await ServiceMode.begin({
       journal: state.journal,
       bootId: state.bootId,
       numbers: safeModeNumbers(config),
-      onLeft: () => void cluster.startAutoLoad(),
+      onLeft: () => {
+        events.emit({ type: "safe_mode_left" });
+        cluster.startAutoLoad();
+      },
       log,
     });
-    const { cluster, pool, runtimeWatch, sweep } = composeCluster({
-      config,
+    if (mode.safeMode !== null)
+      events.emit({ type: "safe_mode_entered", details: { message: mode.safeMode } });
+    const { cluster, pool, runtimeWatch, sweep, ledger } = composeCluster({
+      get config() {
+        return live.config;
+      },
       catalogue,
       state,
       runtime,
       places: { workerDirectory: files.workerDirectory, scratch: state.scratch, openBlas },
       safeMode: () => mode.safeMode,
-      observer: metrics.observer,
+      observer: observeAll(metrics.observer, performanceLog.observer),
+      events,
+      dossiers,
+      onQuarantined: (model, rule) => metrics.quarantined(model, rule),
       log,
     });
     const service = serviceStatus({
@@ -102,11 +135,21 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       degraded: state.degraded,
       safeMode: () => mode.safeMode,
       runtimeBroken: () => runtimeWatch.broken,
-      autoLoad: config.auto_load,
+      get autoLoad() {
+        return live.config.auto_load;
+      },
       runtime: () =>
         runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
       draining: () => draining,
     });
+    const reload: ReloadParts = {
+      live,
+      cluster,
+      audit: state.audit,
+      log,
+      safeMode: () => mode.safeMode,
+      draining: () => draining,
+    };
     const app = createApp({
       cluster,
       service,
@@ -114,14 +157,35 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       sweep,
       audit: state.audit,
       safeMode: { leave: (word) => leaveSafeMode(mode, state.audit, word) },
-      config,
+      dossiers: state.dossiers,
+      events,
+      get config() {
+        return live.config;
+      },
+      settings: { show: () => live.show(), reload: (actor) => reloadConfig(reload, actor) },
+      memory: { snapshot: () => ledger.snapshot(), config: () => live.config.memory },
+      performance: performanceLog,
+      health: {
+        eventLoopLagMs: () => lag.p99Ms,
+        runtimeBroken: () => runtimeWatch.broken,
+        spareWorkers: () => (pool.sparePid === null ? 0 : 1),
+      },
       metrics,
       log,
     });
     const listener = await listen(app, config);
     const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
-    const stopper = new Stopper(cluster, sweep, listener, async () => {
+    const stopWatching = watchDegraded(state.degraded, events);
+    // Readers of events stay until there is nothing more to tell.
+    const close = () => {
+      events.close();
+      return listener.close();
+    };
+    const stopper = new Stopper(cluster, sweep, { ...listener, close }, async () => {
+      stopWatching();
+      dossiers.close();
+      lag.stop();
       runtimeWatch.stop();
       await pool.close();
       await removeAddress();
@@ -132,12 +196,18 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       url: listener.url,
       cluster,
       started: runtime.ready.then(async () => ({ unknownModels: await startModels(cluster, state, mode) })),
+      reloadConfig: async () => {
+        const bySignal = { key: null, address: null, via: "signal" };
+        await reloadConfig(reload, bySignal).catch((error: unknown) => log.warn({ error }, "not reloaded"));
+      },
       stop: () => {
         draining = true;
+        mode.stopping();
         return stopper.stop();
       },
       abandon: () => {
         draining = true;
+        mode.stopping();
         return stopper.abandon();
       },
     };

@@ -70,6 +70,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     rooms: [
       ...allBelowMain,
       "supervisor/compose-cluster.ts",
+      "supervisor/live-config.ts",
       "supervisor/load-config.ts",
       "supervisor/open-state.ts",
       "supervisor/service-mode.ts",
@@ -80,6 +81,19 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   },
   "supervisor/compose-cluster.ts": {
     rooms: [...allBelowMain, "supervisor/load-config.ts", "supervisor/open-state.ts"],
+    packages: ["pino"],
+    node: false,
+  },
+  "supervisor/live-config.ts": {
+    rooms: [
+      "shared",
+      "supervisor/policy",
+      "supervisor/host",
+      "supervisor/store",
+      "supervisor/cluster",
+      "supervisor/config",
+      "supervisor/load-config.ts",
+    ],
     packages: ["pino"],
     node: false,
   },

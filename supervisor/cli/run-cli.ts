@@ -8,12 +8,16 @@ import { compatMatrixCommand } from "./compat-matrix.ts";
 import { compatRegressionsCommand } from "./compat-regressions.ts";
 import { compatSweepCommand } from "./compat-sweep.ts";
 import { completionCommand } from "./completion.ts";
+import { configReloadCommand } from "./config-reload.ts";
 import { configShowCommand } from "./config-show.ts";
 import { doctorCommand } from "./doctor.ts";
+import { dossiersCommand, dossiersShowCommand } from "./dossiers.ts";
+import { eventsCommand } from "./events.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { commandHelp, generalHelp, usageOf } from "./help.ts";
 import { loadCommand } from "./load.ts";
 import { logsCommand } from "./logs.ts";
+import { memoryCommand } from "./memory.ts";
 import { modelsCommand } from "./models.ts";
 import { printable } from "./printable.ts";
 import { probeCommand } from "./probe.ts";
@@ -32,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   runCommand,
   modelsCommand,
   psCommand,
+  memoryCommand,
   loadCommand,
   unloadCommand,
   restartCommand,
@@ -44,9 +49,13 @@ export const COMMANDS: readonly Command[] = [
   compatRegressionsCommand,
   compatSweepCommand,
   auditCommand,
+  dossiersCommand,
+  dossiersShowCommand,
+  eventsCommand,
   doctorCommand,
   logsCommand,
   configShowCommand,
+  configReloadCommand,
   completionCommand(() => byFirstWord(COMMANDS)),
 ];
 
@@ -115,7 +124,14 @@ function byFirstWord(commands: readonly Command[]): Command[] {
     const [first, ...others] = group;
     if (first === undefined || others.length === 0) return group;
     const choices = group.flatMap((command) => wordsOf(command).slice(1));
-    return [{ ...first, choices, options: Object.assign({}, ...group.map(({ options }) => options)) }];
+    return [
+      {
+        ...first,
+        name: wordsOf(first)[0] ?? first.name,
+        choices,
+        options: Object.assign({}, ...group.map(({ options }) => options)),
+      },
+    ];
   });
 }
 

@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly observer: ClusterObserver;
+  /** By which the client knows the request. */
+  readonly requestId?: string | undefined;
   /** Carries the request's id, so that its lines can be found. */
   readonly log: Logger;
 }
@@ -73,8 +75,8 @@ export class GenerationRun {
   /** Sends the request to a ready worker; one that dies before it answers counts as not begun. */
   async #dispatchUntilAccepted(): Promise<MethodResult<"generate">> {
     for (;;) {
-      const { host, signal, request, holdMs, now } = this.#options;
-      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print());
+      const { host, signal, request, requestId, holdMs, now } = this.#options;
+      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print(), requestId);
       const { session } = seat;
       const id = randomUUID();
       const row: Row = { id, seat, stage: "sent" };

@@ -50,7 +50,7 @@ export class Heartbeat {
     if (pong !== null) {
       this.#misses = 0;
       onPong(pong);
-      this.#schedule(periodMs);
+      if (!this.#stopped) this.#schedule(periodMs);
       return;
     }
     const wasAsleep = now() - asked > answerMs + 2 * periodMs;

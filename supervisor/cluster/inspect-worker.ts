@@ -40,6 +40,7 @@ export async function inspectInWorker(order: InspectOrder): Promise<Inspection> 
   const abandon = () => void session.kill("the check was abandoned");
   signal.addEventListener("abort", abandon, { once: true });
   try {
+    signal.throwIfAborted();
     await session.initialize(timeouts.initialize_seconds * 1000);
     const answer = await session.inspect(params, timeouts.inspect_seconds * 1000);
     return { kind: "structure", structure: modelStructureSchema.parse(answer) };

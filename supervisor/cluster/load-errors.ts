@@ -15,13 +15,14 @@ const ADMIN_ONLY: ReadonlySet<string> = new Set<ErrorCode>(["model_loader_crashe
 export function refusal(
   modelId: string,
   decision: Extract<HoldDecision, { kind: `refuse-${string}` }>,
+  dossierId: string | null = null,
 ): LmxError {
   switch (decision.kind) {
     case "refuse-quarantined":
       return reasonError(
         decision.reason,
         `${modelId} is quarantined: ${decision.reason.message}${releaseHint(modelId, decision.reason)}`,
-        standingDetails(decision.record),
+        standingDetails(decision.record, dossierId),
       );
     case "refuse-coming": {
       const seconds = decision.readyInMs > 0 ? Math.ceil(decision.readyInMs / 1000) : LOADING_RETRY_SECONDS;
@@ -68,15 +69,27 @@ function releaseHint(modelId: string, { code }: ReadinessReason): string {
   return code === "model_unstable" ? `. Release it sooner with: lmx release ${modelId}` : "";
 }
 
-function standingDetails({ level, failures, standing }: FailureRecord): Readonly<Record<string, unknown>> {
+function standingDetails(
+  { level, failures, standing }: FailureRecord,
+  dossierId: string | null,
+): Readonly<Record<string, unknown>> {
   if (standing.kind !== "quarantined") return {};
   const until = standing.until === null ? null : new Date(standing.until).toISOString();
-  return { level, failures, until };
+  return { level, failures, until, dossier_id: dossierId };
 }
 
-/** The error an explicit load answers with. */
-export function loadFailure(modelId: string, { reason, details }: Failure): LmxError {
-  return reasonError(reason, `${modelId} could not be loaded: ${reason.message}`, details);
+/** The error an explicit load answers with. @param dossierId of the model's newest dossier */
+export function loadFailure(
+  modelId: string,
+  { reason, details, class: kind }: Failure,
+  dossierId: string | null = null,
+): LmxError {
+  const isDeath = kind === "crash" || kind === "resource";
+  return reasonError(reason, `${modelId} could not be loaded: ${reason.message}`, {
+    ...details,
+    class: kind,
+    ...(isDeath && { dossier_id: dossierId }),
+  });
 }
 
 /** An admission check that could not be done: no runtime, or a bug of ours. Nothing is held against the model. */

@@ -1,6 +1,6 @@
 import { ZodError } from "zod";
 import type { ModelSettings, Timeouts } from "../../shared/config.ts";
-import type { MethodResult } from "../../shared/worker-protocol.ts";
+import type { LoadProgress, MethodResult } from "../../shared/worker-protocol.ts";
 import { type CanaryVerdict, judgeCanary } from "../policy/canary.ts";
 import { classifyAnswer, classifyTimeout } from "../policy/failure.ts";
 import type { Failure } from "../policy/model-state.ts";
@@ -29,6 +29,7 @@ export async function loadWorker(
   target: LoadTarget,
   timeouts: Timeouts,
   onLoading: () => Promise<void> | void,
+  onProgress: (progress: LoadProgress) => void = () => {},
 ): Promise<PhaseOutcome<MethodResult<"load">>> {
   const hello = await phase("starting", session.initialize(timeouts.initialize_seconds * 1000));
   if (hello.kind !== "done") return hello;
@@ -42,7 +43,7 @@ export async function loadWorker(
     ...(target.cacheBudgetBytes === null ? {} : { cache_budget_bytes: target.cacheBudgetBytes }),
     ...(target.settings.tool_parser === undefined ? {} : { tool_parser: target.settings.tool_parser }),
   };
-  const stall = stallWatch(session, timeouts.load_stall_seconds * 1000);
+  const stall = stallWatch(session, timeouts.load_stall_seconds * 1000, onProgress);
   try {
     return await phase(
       "loading",
@@ -98,7 +99,11 @@ async function phase<T>(name: "starting" | "loading" | "canary", work: Promise<T
 }
 
 /** Rejects when no progress was reported for `stallMs`. */
-function stallWatch(session: WorkerSession, stallMs: number): { stalled: Promise<never>; stop(): void } {
+function stallWatch(
+  session: WorkerSession,
+  stallMs: number,
+  onProgress: (progress: LoadProgress) => void,
+): { stalled: Promise<never>; stop(): void } {
   let timer: NodeJS.Timeout | undefined;
   const stalled = new Promise<never>((_, reject) => {
     const rearm = () => {
@@ -108,7 +113,10 @@ function stallWatch(session: WorkerSession, stallMs: number): { stalled: Promise
         stallMs,
       );
     };
-    session.onProgress = rearm;
+    session.onProgress = (progress) => {
+      rearm();
+      onProgress(progress);
+    };
     rearm();
   });
   stalled.catch(() => {});

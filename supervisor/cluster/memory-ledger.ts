@@ -68,6 +68,15 @@ export class MemoryLedger {
     return decideMemory({ modelId, need, machine, holders, configured: this.#options.config() });
   }
 
+  /** Whether what the model was promised is there; a dead worker's memory may take a while to come back. */
+  async isBacked(modelId: string): Promise<boolean> {
+    const promised = this.#entries.get(modelId)?.bytes;
+    if (promised === undefined) return true;
+    const { machine, holders } = await this.#look();
+    const others = holders.filter((holder) => holder.modelId !== modelId);
+    return freeMemory({ machine, configured: this.#options.config(), holders: others }) >= promised;
+  }
+
   /** The model's worker is gone and its memory given back. */
   release(modelId: string): void {
     this.#entries.delete(modelId);

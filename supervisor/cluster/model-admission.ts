@@ -172,7 +172,7 @@ export class ModelAdmission {
     const key = JSON.stringify([entry.digest, versions, context_tokens, tool_parser, trust_code]);
     const known = this.#structures.get(entry.id);
     if (known?.key === key && entry.digest !== null) return { kind: "structure", structure: known.structure };
-    const inspection = await this.#inspections.add(() => this.#ports.inspect(entry, signal));
+    const inspection = await this.#inspections.add(() => this.#ports.inspect(entry, signal), { signal });
     if (inspection.kind === "structure")
       this.#structures.set(entry.id, { key, structure: inspection.structure });
     return inspection;

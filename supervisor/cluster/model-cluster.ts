@@ -97,14 +97,18 @@ export class ModelCluster implements Cluster {
     for (const id of this.#options.autoLoad) {
       const host = this.#find(id);
       if (host === null) unknown.push(id);
-      else if (host.key !== null && leftOut.has(host.key))
-        this.#options.ports.log.error(
-          { model: host.id },
-          "not loaded at this start: the machine went down while it was being loaded",
-        );
+      else if (host.key !== null && leftOut.has(host.key)) this.#skipAutoLoad(host.id);
       else host.startAutomatically();
     }
     return unknown;
+  }
+
+  #skipAutoLoad(model: string): void {
+    const { log, events } = this.#options.ports;
+    const message = "not loaded at this start: the machine went down while it was being loaded";
+    log.error({ model }, message);
+    const reason = { code: "auto_load_skipped", cause: "host_went_down", message };
+    events.emit({ type: "auto_load_skipped", model, reason });
   }
 
   async settings(idOrAlias: string): Promise<ModelSettings> {
@@ -122,7 +126,8 @@ export class ModelCluster implements Cluster {
     const { now, observer } = ports;
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
     const log = ports.log.child({ id: requestId });
-    return await new GenerationRun({ host, request, signal, holdMs, now, observer, log }).start();
+    const run = new GenerationRun({ host, request, signal, holdMs, now, observer, requestId, log });
+    return await run.start();
   }
 
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
@@ -162,7 +167,11 @@ export class ModelCluster implements Cluster {
     // Before anything happens: what it leads to may end this process.
     if (allowUnsupportedRuntime)
       await this.#audit("allow_unsupported_runtime", host.id, { actor, reason: null });
-    if (overrideSafeMode) await this.#audit("override_safe_mode", host.id, { actor, reason: null });
+    if (overrideSafeMode) {
+      await this.#audit("override_safe_mode", host.id, { actor, reason: null });
+      const details = { overridden: ["safe_mode"] };
+      this.#options.ports.events.emit({ type: "override", model: host.id, details });
+    }
     return host;
   }
 
@@ -212,6 +221,7 @@ export class ModelCluster implements Cluster {
   /** Drains and ends every worker. Resolves when no worker process is left. */
   async stop(): Promise<void> {
     const hosts = [...this.#hosts.values()];
+    for (const host of hosts) host.close();
     await Promise.all(hosts.map((host) => host.unload(new AbortController().signal)));
     this.#stopping.abort(
       new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 }),

@@ -28,6 +28,7 @@ export type HostPorts = MachinePorts;
 export class ModelHost {
   readonly #ports: HostPorts;
   readonly #machine: ModelMachine;
+  #isClosing = false;
 
   constructor(entry: CatalogueEntry, ports: HostPorts) {
     this.#ports = ports;
@@ -81,7 +82,8 @@ export class ModelHost {
     const epoch = Date.now() - this.#ports.now();
     const worker = currentWorker(announced.state);
     const isStalled = worker !== null && workers.isStalled(worker);
-    return readinessOf(announced, since, (monotonic) => new Date(epoch + monotonic), isStalled);
+    const toDate = (monotonic: number) => new Date(epoch + monotonic);
+    return readinessOf(announced, since, toDate, isStalled, this.#ports.dossiers.newest(this.id));
   }
 
   detail(): ModelDetail {
@@ -118,6 +120,11 @@ export class ModelHost {
     this.#machine.refresh(entry);
   }
 
+  /** The service stops: no request starts it any more. */
+  close(): void {
+    this.#isClosing = true;
+  }
+
   startAutomatically(): void {
     this.#machine.dispatch({ kind: "load-asked", by: "auto-load" });
   }
@@ -131,9 +138,16 @@ export class ModelHost {
    * A place on a worker that may serve, waiting until `deadline` (monotonic ms) for a model that is coming.
    * @throws LmxError with the code the client shall see; the signal's reason when it aborts
    */
-  async ensureReady(deadline: number, signal: AbortSignal, fingerprint: Fingerprint): Promise<Seat> {
+  async ensureReady(
+    deadline: number,
+    signal: AbortSignal,
+    fingerprint: Fingerprint,
+    requestId: string | null = null,
+  ): Promise<Seat> {
     const { waiters, seats } = this.#machine;
-    let hasStarted = false;
+    const failuresBefore = this.#machine.lastFailure?.number ?? 0;
+    // It asks for one start at most, and for none once it has waited for somebody else's.
+    let mayAsk = true;
     for (;;) {
       signal.throwIfAborted();
       if (seats.isRefused(fingerprint)) throw suspectedRequest(this.id);
@@ -143,26 +157,25 @@ export class ModelHost {
       const decision = decideHold(model, { now, wallNow: Date.now(), deadline, mayStart });
       switch (decision.kind) {
         case "serve": {
-          const seat = this.#sit(decision.worker, fingerprint);
+          const seat = this.#sit(decision.worker, fingerprint, requestId);
           if (seat !== null) return seat;
           if (now >= deadline) throw noSeat(this.id);
           await waiters.changed(deadline, signal);
           break;
         }
         case "start":
-          // Tried for this very request: what came of it is the answer.
-          if (hasStarted && model.state.kind === "unloaded" && model.state.reason !== null)
-            throw startFailure(this.id, model.state.reason);
-          hasStarted = true;
+          if (!mayAsk || this.#isClosing) throw this.#startFailure(failuresBefore);
+          mayAsk = false;
           this.#machine.dispatch({ kind: "load-asked", by: "request" });
           break;
         case "hold":
+          mayAsk = false;
           await waiters.changed(deadline, signal);
           break;
         case "refuse-quarantined":
           // Told only once it would survive us.
           await this.#machine.saved;
-          throw refusal(this.id, decision);
+          throw refusal(this.id, decision, this.#ports.dossiers.newest(this.id));
         default:
           throw refusal(this.id, decision);
       }
@@ -243,12 +256,21 @@ export class ModelHost {
     await this.#machine.workers.abandon();
   }
 
-  #sit(worker: number, fingerprint: Fingerprint): Seat | null {
+  /** Why a start that a request waited for came to nothing: it failed, or was taken back. */
+  #startFailure(failuresBefore: number): LmxError {
+    const failed = this.#machine.lastFailure;
+    if (failed !== null && failed.number > failuresBefore)
+      return startFailure(this.id, failed.failure.reason);
+    if (this.#isClosing) return new LmxError("server_is_overloaded", "The server is stopping.");
+    return refusal(this.id, { kind: "refuse-not-loaded", reason: null });
+  }
+
+  #sit(worker: number, fingerprint: Fingerprint, requestId: string | null): Seat | null {
     const { seats, workers, model } = this.#machine;
     const session = workers.session(worker);
     if (session === null) throw new Error(`routable without a worker: ${this.id}`);
     if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record))) return null;
-    return seats.take(session, fingerprint);
+    return seats.take(session, fingerprint, requestId);
   }
 
   async #untilGone(signal: AbortSignal): Promise<void> {
@@ -268,7 +290,7 @@ export class ModelHost {
       const failed = machine.lastFailure;
       if (failed !== null && failed.number > failuresBefore) {
         await machine.saved;
-        throw loadFailure(this.id, failed.failure);
+        throw loadFailure(this.id, failed.failure, this.#ports.dossiers.newest(this.id));
       }
       if (state.kind !== "draining" && !asked) {
         asked = true;
@@ -277,7 +299,8 @@ export class ModelHost {
       }
       if (state.kind === "quarantined" && asked) {
         await machine.saved;
-        throw refusal(this.id, { kind: "refuse-quarantined", reason: state.reason, record });
+        const quarantined = { kind: "refuse-quarantined", reason: state.reason, record } as const;
+        throw refusal(this.id, quarantined, this.#ports.dossiers.newest(this.id));
       }
       if (asked && state.kind === "unloaded" && leaving === null) {
         throw new LmxError("model_not_ready", `${this.id} was unloaded while it was loading.`, {

@@ -1,4 +1,5 @@
 import type { CatalogueEntry } from "../models/catalogue.ts";
+import { type InFlight, nextAfterDeath, type WorkerDeath } from "../policy/dossier.ts";
 import { NO_FAILURES } from "../policy/failure-record.ts";
 import {
   currentWorker,
@@ -9,6 +10,7 @@ import {
   type ModelEvent,
   NEW_MODEL,
   type Overrides,
+  type WorkerNumber,
 } from "../policy/model-state.ts";
 import { transition } from "../policy/transition.ts";
 import type { FailureHistory } from "./failure-history.ts";
@@ -18,7 +20,9 @@ import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
 import type { ModelRecord } from "./model-record.ts";
 import { ModelWorkers, type WorkerPorts } from "./model-workers.ts";
 import { RequestSeats } from "./request-seats.ts";
+import { stateEvents } from "./state-events.ts";
 import { Waiters } from "./waiters.ts";
+import type { WorkerSession } from "./worker-session.ts";
 
 /** What one model needs from the rest of the supervisor. */
 export interface MachinePorts extends WorkerPorts {
@@ -45,6 +49,8 @@ export class ModelMachine {
   #model: Model = NEW_MODEL;
   /** What is told to others: a quarantine only once it is on the disk. */
   #announced: Model = NEW_MODEL;
+  /** A quarantine that is not on the disk yet is told to nobody. */
+  #isHeldBack = false;
   #since = new Date();
   /** Key of the failure record; null: the runtime is not known yet. */
   #key: string | null = null;
@@ -56,11 +62,18 @@ export class ModelMachine {
   readonly #queuedEvents: ModelEvent[] = [];
   #dispatching = false;
   #lastFailure: { readonly number: number; readonly failure: Failure } | null = null;
+  /** States that others are told of only once a quarantine before them is on the disk. */
+  readonly #untold: (() => void)[] = [];
+  /** What ran on the last worker that failed, for when it is gone. */
+  #lost: { readonly worker: WorkerNumber; readonly inFlight: InFlight } | null = null;
 
   constructor(entry: CatalogueEntry, ports: MachinePorts) {
     this.#entry = entry;
     this.#ports = ports;
-    this.workers = new ModelWorkers(ports, (event) => this.#onWorkerEvent(event));
+    this.workers = new ModelWorkers(ports, {
+      event: (event) => this.#onWorkerEvent(event),
+      death: (worker, session, death) => this.#onDeath(worker, session, death),
+    });
     this.waiters = new Waiters(ports.now);
     this.seats = new RequestSeats(ports.now, () => this.waiters.wakeAll());
     this.#syncKey();
@@ -119,10 +132,16 @@ export class ModelMachine {
   /** A new key has no history; a live worker keeps the one it was loaded with until it is gone. */
   #syncKey(): void {
     const { state, leaving } = this.#model;
-    if (leaving !== null || (state.kind !== "unloaded" && state.kind !== "quarantined")) return;
+    if (leaving !== null || !["unloaded", "quarantined", "checking"].includes(state.kind)) return;
     const key = this.#ports.history.keyOf(this.#entry);
     if (key === null || key === this.#key) return;
+    const isFirst = this.#key === null;
     this.#key = key;
+    if (isFirst && this.#model.record !== NO_FAILURES) {
+      // Something was learned of it before the runtime, and with it the key, was known.
+      this.#saved = this.#ports.history.save(key, this.#entry.id, this.#model.record);
+      return;
+    }
     const record = this.#ports.history.read(key);
     if (state.kind === "unloaded" && record === NO_FAILURES && this.#model.record === NO_FAILURES) return;
     this.dispatch({ kind: "key-changed", record });
@@ -139,8 +158,16 @@ export class ModelMachine {
     const session = this.workers.session(event.worker);
     if (session === null || currentWorker(this.#model.state) !== event.worker) return event;
     if (this.#model.state.kind === "draining") return event;
+    this.#lost = { worker: event.worker, inFlight: this.seats.inFlight(session) };
     const counts = this.seats.noteCrash(session, event.failure.reason.cause);
     return counts ? event : { ...event, failure: { ...event.failure, counts: false } };
+  }
+
+  /** The state has moved already: what is next is known. */
+  #onDeath(worker: WorkerNumber, session: WorkerSession, death: WorkerDeath): void {
+    const inFlight = this.#lost?.worker === worker ? this.#lost.inFlight : this.seats.inFlight(session);
+    const next = nextAfterDeath(this.#model, this.#ports.now());
+    this.#ports.dossiers.file({ ...death, inFlight, next });
   }
 
   #apply(event: ModelEvent): void {
@@ -149,19 +176,22 @@ export class ModelMachine {
     const moment = { now: now(), wallNow: Date.now(), random: random(), numbers: history.numbers };
     const { model, effects } = transition(before, event, moment);
     this.#model = model;
-    if (before.state.kind !== model.state.kind) this.#noteState(before, event);
     const isNewQuarantine =
       before.state.kind !== "quarantined" &&
       model.state.kind === "quarantined" &&
       model.state.by === "failures";
-    if (!isNewQuarantine) this.#announced = model;
+    if (event.kind === "release-asked" && before.state.kind === "quarantined")
+      this.#ports.events.emit({ type: "released", model: this.#entry.id });
+    if (before.state.kind !== model.state.kind) this.#noteState(before, event, isNewQuarantine);
+    if (isNewQuarantine) this.#isHeldBack = true;
+    if (!this.#isHeldBack) this.#announced = model;
     if (holdsMemory(before) && !holdsMemory(model)) this.#ports.admission.release(this.#entry.id);
     for (const effect of effects) this.#perform(effect);
     if (isNewQuarantine) void this.#saved.then(() => this.#announce());
     this.#syncKey();
   }
 
-  #noteState(before: Model, event: ModelEvent): void {
+  #noteState(before: Model, event: ModelEvent, isTentative: boolean): void {
     this.#since = new Date();
     if (before.state.kind === "checking") this.#check.abort();
     const reason = "reason" in this.#model.state ? this.#model.state.reason : null;
@@ -175,11 +205,26 @@ export class ModelMachine {
       },
       "model state",
     );
+    const after = this.#model;
+    const { events, dossiers } = this.#ports;
+    const { id: modelId } = this.#entry;
+    this.#untold.push(() => {
+      const dossierId = dossiers.newest(modelId);
+      const drafts = stateEvents({ modelId, before, after, event: event.kind, dossierId });
+      for (const draft of drafts) events.emit(draft);
+    });
+    if (!isTentative && !this.#isHeldBack) this.#tell();
   }
 
   #announce(): void {
+    this.#isHeldBack = false;
     this.#announced = this.#model;
+    this.#tell();
     this.waiters.wakeAll();
+  }
+
+  #tell(): void {
+    for (const tell of this.#untold.splice(0)) tell();
   }
 
   #perform(effect: Effect): void {
@@ -255,11 +300,11 @@ export class ModelMachine {
       const report = await this.#ports.admission.examine(this.#entry, { overrides, dryRun: false, signal });
       if (!signal.aborted) this.#admitted = report;
       failure = report.failure;
-      if (report.overridden.length > 0)
-        this.#ports.log.warn(
-          { model: id, overridden: report.overridden },
-          "limits of the runtime overridden",
-        );
+      if (report.overridden.length > 0) {
+        const { overridden } = report;
+        this.#ports.log.warn({ model: id, overridden }, "limits of the runtime overridden");
+        this.#ports.events.emit({ type: "override", model: id, details: { overridden } });
+      }
     } catch (error) {
       failure = admissionError(error);
     }

@@ -9,12 +9,14 @@ import type { Model } from "../policy/model-state.ts";
  * @param since when the state began
  * @param toDate turns a reading of the monotonic clock into a date
  * @param isStalled its worker has work and has made no step for a while
+ * @param dossierId of its newest dossier
  */
 export function readinessOf(
   model: Model,
   since: Date,
   toDate: (monotonicMs: number) => Date,
   isStalled = false,
+  dossierId: string | null = null,
 ): Readiness {
   return {
     state: publicState(model),
@@ -26,7 +28,7 @@ export function readinessOf(
       model.state.kind === "admitted" && model.state.reason !== null
         ? toDate(model.state.notBefore).toISOString()
         : null,
-    quarantine: quarantineOf(model),
+    quarantine: quarantineOf(model, dossierId),
   };
 }
 
@@ -41,7 +43,8 @@ export function capabilitiesOf(loaded: MethodResult<"load">): ModelCapabilities 
   };
 }
 
-function publicState({ state }: Model): ReadinessState {
+/** The public word for where a model is. */
+export function publicState({ state }: Model): ReadinessState {
   switch (state.kind) {
     case "checking":
       // Never shown as unloaded: somebody waits for it.
@@ -55,7 +58,8 @@ function publicState({ state }: Model): ReadinessState {
   }
 }
 
-function publicDetail({ state, record }: Model, isStalled: boolean): ReadinessDetail | null {
+/** What there is to add to the public state. */
+export function publicDetail({ state, record }: Model, isStalled = false): ReadinessDetail | null {
   switch (state.kind) {
     case "draining":
       return "draining";
@@ -76,14 +80,14 @@ function publicDetail({ state, record }: Model, isStalled: boolean): ReadinessDe
   }
 }
 
-function quarantineOf({ state, record }: Model): Readiness["quarantine"] {
+function quarantineOf({ state, record }: Model, dossierId: string | null): Readiness["quarantine"] {
   if (state.kind !== "quarantined") return null;
   const { standing, level } = record;
   const until = state.by === "failures" && standing.kind === "quarantined" ? standing.until : null;
   return {
     level: state.by === "failures" ? level : 0,
     until: until === null ? null : new Date(until).toISOString(),
-    dossier_id: null,
+    dossier_id: state.by === "failures" ? dossierId : null,
   };
 }
 

@@ -2,10 +2,14 @@ import type { Logger } from "pino";
 import type { ModelSettings, Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
+import type { WorkerDeath } from "../policy/dossier.ts";
 import { classifyExit, explainExit, type WorkerPhase } from "../policy/failure.ts";
 import { PROCESS_BYTES } from "../policy/memory-estimate.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
+import type { DossierDesk } from "./dossiers.ts";
+import { deathOf, exitEvent, progressTeller } from "./dossiers-death.ts";
+import type { EventSink } from "./event-log.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import type { LoadIntents } from "./load-intents.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
@@ -22,12 +26,16 @@ export interface WorkerPorts {
   idleMs(modelId: string): number | null;
   /** A model that has served this long without a failure is forgiven one. Milliseconds. */
   readonly forgiveMs: number;
+  /** Resolves when the memory of the model's dead worker is there again, or has taken too long. */
+  memoryBack(modelId: string): Promise<void>;
   /** Resident bytes a worker of this model may take; null: no cap. */
   capBytes(modelId: string): number | null;
   readonly intents: Pick<LoadIntents, "begin" | "end">;
   /** Monotonic milliseconds. */
   now(): number;
   readonly observer: ClusterObserver;
+  readonly events: EventSink;
+  readonly dossiers: DossierDesk;
   /** What the model's worker takes now; null: it has none. Bytes. */
   measured(modelId: string, bytes: number | null): void;
   readonly log: Logger;
@@ -57,7 +65,16 @@ interface Slot {
   readonly watch: WorkerWatch;
   phase: WorkerPhase;
   /** Why it had to be ended, when it failed while it still lived. */
-  failedCause: string | null;
+  failure: Failure | null;
+  /** Name of the dossier of its failure; null: it has not failed, or that was no death. */
+  dossierId: string | null;
+}
+
+/** What a model's workers tell about themselves. */
+export interface WorkerReports {
+  event(event: ModelEvent): void;
+  /** After the `exited` of a worker that nobody asked to leave, or that had to leave because it failed. */
+  death(worker: WorkerNumber, session: WorkerSession, death: WorkerDeath): void;
 }
 
 /** A worker that measures its memory for longer than this is busy with something better. */
@@ -66,16 +83,18 @@ const STATS_TIMEOUT_MS = 10_000;
 /** The worker processes of one model: performs what the state machine asks for and reports what happened as events. */
 export class ModelWorkers {
   readonly #ports: WorkerPorts;
-  readonly #report: (event: ModelEvent) => void;
+  readonly #report: WorkerReports["event"];
+  readonly #reportDeath: WorkerReports["death"];
   readonly #slots = new Map<WorkerNumber, Slot>();
   /** Asked to end before their process existed. */
   readonly #endedEarly = new Set<WorkerNumber>();
   #evidence: LoadEvidence | null = null;
   #lastOneFailed = false;
 
-  constructor(ports: WorkerPorts, report: (event: ModelEvent) => void) {
+  constructor(ports: WorkerPorts, { event, death }: WorkerReports) {
     this.#ports = ports;
-    this.#report = report;
+    this.#report = event;
+    this.#reportDeath = death;
   }
 
   /** It has work and has made no step for a while. */
@@ -110,15 +129,19 @@ export class ModelWorkers {
 
   async #load(worker: WorkerNumber, order: StartOrder): Promise<void> {
     const { entry, cacheBudgetBytes } = order;
+    // After a death: two workers' worth of memory at once would end the second as well.
+    if (this.#lastOneFailed) await this.#ports.memoryBack(entry.id);
     const slot = await this.#launch(worker, order);
     if (slot === null) return;
     slot.phase = "starting";
     const settings = this.#ports.settings(entry.id);
     const target = { modelId: entry.id, path: entry.path, settings, cacheBudgetBytes };
-    const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, async () => {
+    const onLoading = async () => {
       slot.phase = "loading";
       await this.#ports.intents.begin(slot.key, slot.session.pid);
-    });
+    };
+    const onProgress = progressTeller(entry.id, this.#ports.events, this.#ports.now);
+    const outcome = await loadWorker(slot.session, target, this.#ports.timeouts, onLoading, onProgress);
     this.#afterPhase(worker, outcome, (loaded) => {
       slot.phase = "canary";
       const versions = slot.session.initialized?.versions;
@@ -139,10 +162,12 @@ export class ModelWorkers {
     const slot = this.#slots.get(worker);
     if (slot === undefined) return;
     const outcome = await runCanary(slot.session, this.#ports.settings(slot.entry.id), this.#ports.timeouts);
+    if (outcome.kind === "failed") this.#tellCanary(slot, { outcome: "fail" }, outcome.failure);
     this.#afterPhase(worker, outcome, ({ evidence, verdict }) => {
       slot.phase = "serving";
       this.#ports.observer.canaried(slot.entry.id, evidence.seconds);
       const warning = verdict.kind === "pass" ? verdict.warning : null;
+      this.#tellCanary(slot, { outcome: "pass", seconds: evidence.seconds, warning });
       if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
       this.#report({ kind: "canary-passed", worker });
       slot.session.onFinished = () => this.#report({ kind: "finished", worker });
@@ -214,8 +239,10 @@ export class ModelWorkers {
     }
     this.#ports.observer.workerStarted(entry.id, this.#lastOneFailed);
     const watch = this.#watch(worker, session, entry.id);
-    const slot: Slot = { session, entry, key, watch, phase: "starting", failedCause: null };
+    const slot: Slot = { session, entry, key, watch, phase: "starting", failure: null, dossierId: null };
     this.#slots.set(worker, slot);
+    const details = { pid: session.pid, restart: this.#lastOneFailed };
+    this.#ports.events.emit({ type: "worker_started", model: entry.id, details });
     void session.exited.then((exit) => {
       watch.stop();
       this.#onExit(worker, slot, exit);
@@ -231,8 +258,7 @@ export class ModelWorkers {
       capBytes: this.#ports.capBytes(modelId),
       onPong: () => this.#measure(session, modelId),
       onFailure: (failure, hung) => {
-        const slot = this.#slots.get(worker);
-        if (slot !== undefined) slot.failedCause = failure.reason.cause;
+        this.#noteFailure(worker, failure);
         this.#report({ kind: "failed", worker, failure, hung });
       },
       now: this.#ports.now,
@@ -253,8 +279,11 @@ export class ModelWorkers {
   }
 
   #noteMemory(modelId: string, memory: WorkerMemory): void {
+    const bytes = memory.active + memory.cache + PROCESS_BYTES;
     this.#ports.observer.workerMemory(modelId, memory);
-    this.#ports.measured(modelId, memory.active + memory.cache + PROCESS_BYTES);
+    this.#ports.measured(modelId, bytes);
+    for (const { watch, session } of this.#slots.values())
+      if (session.loaded !== null) watch.noteReported(bytes);
   }
 
   #watchIdle(worker: WorkerNumber, { session, entry }: Slot): void {
@@ -281,13 +310,17 @@ export class ModelWorkers {
       );
     // Whoever saw the worker end is still there, so it did not take the machine down.
     this.#ports.intents.end(slot.key, slot.session.pid);
-    this.#lastOneFailed = intent === null || slot.failedCause !== null;
+    this.#lastOneFailed = intent === null || slot.failure !== null;
     this.#ports.observer.workerExited(
       slot.entry.id,
-      slot.failedCause ?? (intent === null ? failure.reason.cause : "stopped"),
+      slot.failure?.reason.cause ?? (intent === null ? failure.reason.cause : "stopped"),
     );
+    if (intent === null) slot.dossierId ??= this.#ports.dossiers.reserve(slot.entry.id);
+    this.#ports.events.emit(exitEvent(slot, exit, slot.failure ?? (intent === null ? failure : null)));
     // The state moves first, so that a lost request is judged by where the model is going.
     this.#report({ kind: "exited", worker, failure });
+    const death = deathOf(slot, exit, explained, failure, this.#ports.capBytes(slot.entry.id));
+    if (death !== null) this.#reportDeath(worker, slot.session, death);
     this.#slots.delete(worker);
     if (this.#slots.size === 0) this.#ports.measured(slot.entry.id, null);
     slot.session.loseAll();
@@ -298,17 +331,29 @@ export class ModelWorkers {
       case "done":
         done(outcome.result);
         return;
-      case "failed": {
-        const slot = this.#slots.get(worker);
-        if (slot !== undefined) slot.failedCause = outcome.failure.reason.cause;
+      case "failed":
+        this.#noteFailure(worker, outcome.failure);
         this.#report({ kind: "failed", worker, failure: outcome.failure, hung: outcome.hung });
         return;
-      }
       case "gone":
         return;
       default:
         outcome satisfies never;
     }
+  }
+
+  /** It lives, but not for long. What it answered about the model's files is no death. */
+  #noteFailure(worker: WorkerNumber, failure: Failure): void {
+    const slot = this.#slots.get(worker);
+    if (slot === undefined) return;
+    slot.failure ??= failure;
+    const isDeath = failure.class !== "deterministic";
+    if (isDeath) slot.dossierId ??= this.#ports.dossiers.reserve(slot.entry.id);
+  }
+
+  #tellCanary({ entry }: Slot, details: Readonly<Record<string, unknown>>, failure?: Failure): void {
+    const reason = failure?.reason ?? null;
+    this.#ports.events.emit({ type: "canary", model: entry.id, reason, details });
   }
 
   #armForgiveness(worker: WorkerNumber): void {

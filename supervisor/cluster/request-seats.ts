@@ -1,3 +1,4 @@
+import type { InFlight } from "../policy/dossier.ts";
 import {
   isRefused,
   mustRunAlone,
@@ -23,6 +24,7 @@ export interface Seat {
 /** Which requests run on a model's worker, and which of them are suspected of crashing it. */
 export class RequestSeats {
   readonly #taken = new Map<Seat, Fingerprint>();
+  readonly #requestIds = new WeakMap<Seat, string>();
   readonly #now: () => number;
   readonly #onLeft: () => void;
   #suspects: Suspects = NO_SUSPECTS;
@@ -49,7 +51,8 @@ export class RequestSeats {
     return seats.length === 0 || !this.#isSuspect(fingerprint);
   }
 
-  take(session: WorkerSession, fingerprint: Fingerprint): Seat {
+  /** @param requestId by which the client knows the request; null: it has no name */
+  take(session: WorkerSession, fingerprint: Fingerprint, requestId: string | null = null): Seat {
     const seat: Seat = {
       session,
       isSuspect: this.#isSuspect(fingerprint),
@@ -61,7 +64,17 @@ export class RequestSeats {
       },
     };
     this.#taken.set(seat, fingerprint);
+    if (requestId !== null) this.#requestIds.set(seat, requestId);
     return seat;
+  }
+
+  /** Which requests run on this worker. */
+  inFlight(session: WorkerSession): InFlight {
+    const involved = [...this.#taken].filter(([seat]) => seat.session === session);
+    return {
+      requestIds: involved.flatMap(([seat]) => this.#requestIds.get(seat) ?? []),
+      fingerprints: involved.map(([, fingerprint]) => fingerprint()),
+    };
   }
 
   /** The worker died: everybody on it becomes a suspect. Tells whether the crash counts against the model. */

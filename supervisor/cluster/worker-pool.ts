@@ -61,16 +61,12 @@ export class WorkerPool {
 
   /** Shows that a worker can be started, by starting one. @throws when it cannot */
   async prove(): Promise<void> {
-    const session = this.#spare ?? (await this.#options.spawn());
+    const session = await this.#options.spawn();
     try {
       await session.initialize(this.#options.initializeMs);
-    } catch (error) {
-      this.#discard(session);
-      await session.kill("it could not be started");
-      throw error;
+    } finally {
+      await session.kill("it only had to start");
     }
-    if (session === this.#spare) return;
-    await session.kill("it only had to start");
     this.warm();
   }
 

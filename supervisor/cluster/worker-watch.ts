@@ -1,6 +1,7 @@
 import type { Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import { residentBytes } from "../host/process-memory.ts";
+import { type MemoryHistory, NO_MEMORY_HISTORY, noteMemory } from "../policy/dossier-memory.ts";
 import { judgeFootprint } from "../policy/footprint.ts";
 import type { Failure } from "../policy/model-state.ts";
 import { judgeProgress, type Progress, type ProgressVerdict } from "../policy/progress.ts";
@@ -20,7 +21,12 @@ export interface WorkerWatchOptions {
   now(): number;
 }
 
+/** Against a cap. */
 const FOOTPRINT_MS = 250;
+/** For the record of what a worker took before it died. */
+const RECORD_MS = 1_000;
+/** Whether the system tells what a process takes. */
+const IS_MEASURED = process.platform === "linux";
 
 /** Watches one live worker: does it answer, does it get anywhere, does it babble, does it take too much? */
 export class WorkerWatch {
@@ -30,6 +36,7 @@ export class WorkerWatch {
   #verdict: ProgressVerdict = "moving";
   #violations = NO_VIOLATIONS;
   #readings: (number | null)[] = [];
+  #memory: MemoryHistory = NO_MEMORY_HISTORY;
   #footprintTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -49,12 +56,24 @@ export class WorkerWatch {
       if (kind === "line-too-long") this.#babbled();
       else this.#onViolation(kind === "wrong-shape" ? "shape" : "line");
     };
-    if (options.capBytes !== null) this.#scheduleFootprint();
+    // At once: a worker that dies early leaves a trace of its memory too.
+    if (options.capBytes !== null) this.#scheduleFootprint(FOOTPRINT_MS);
+    else if (IS_MEASURED) this.#scheduleFootprint(0);
   }
 
   /** It has work and has made no step for a while. */
   get isStalled(): boolean {
     return this.#verdict !== "moving";
+  }
+
+  /** What it took over the last minutes. */
+  get memory(): MemoryHistory {
+    return this.#memory;
+  }
+
+  /** What the worker says it takes: all there is to go by where the system does not tell. Bytes. */
+  noteReported(bytes: number): void {
+    if (!IS_MEASURED) this.#memory = noteMemory(this.#memory, { at: Date.now(), bytes });
   }
 
   stop(): void {
@@ -88,20 +107,19 @@ export class WorkerWatch {
     this.#fail("protocol_violation", "The worker said what is no message of the protocol", true);
   }
 
-  #scheduleFootprint(): void {
-    this.#footprintTimer = setTimeout(() => void this.#readFootprint(), FOOTPRINT_MS);
+  #scheduleFootprint(periodMs: number): void {
+    this.#footprintTimer = setTimeout(() => void this.#readFootprint(), periodMs);
     this.#footprintTimer.unref();
   }
 
   async #readFootprint(): Promise<void> {
     const { session, capBytes } = this.#options;
-    this.#readings = [
-      ...this.#readings.slice(-1),
-      session.pid === null ? null : await residentBytes(session.pid),
-    ];
+    const bytes = session.pid === null ? null : await residentBytes(session.pid);
+    this.#readings = [...this.#readings.slice(-1), bytes];
     if (this.#isOver) return;
+    if (bytes !== null) this.#memory = noteMemory(this.#memory, { at: Date.now(), bytes });
     const verdict = judgeFootprint(this.#readings, capBytes);
-    if (verdict === "fine") this.#scheduleFootprint();
+    if (verdict === "fine") this.#scheduleFootprint(capBytes === null ? RECORD_MS : FOOTPRINT_MS);
     else {
       const message = `The worker took ${this.#readings.at(-1)} bytes of the ${capBytes} it may take`;
       this.#fail("footprint", message, verdict === "far-over", "resource");

@@ -14,14 +14,21 @@ import { allowedOrigins } from "./middleware/allowed-origins.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { countOutcomes } from "./middleware/count-outcomes.ts";
 import { errorsOnly } from "./middleware/errors-only.ts";
+import { followConfig } from "./middleware/follow-config.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
 import { type AuditSource, addAdminAuditRoute } from "./routes/admin-audit.ts";
 import { addAdminCompatSweepRoutes } from "./routes/admin-compat-sweep.ts";
 import { addAdminCompatibilityRoutes, type CompatibilitySource } from "./routes/admin-compatibility.ts";
+import { addAdminConfigRoutes, type ConfigControl } from "./routes/admin-config.ts";
+import { addAdminDossiersRoutes, type DossierSource } from "./routes/admin-dossiers.ts";
+import { addAdminEventsRoute, type EventSource } from "./routes/admin-events.ts";
+import { addAdminHealthRoute, type HealthSource } from "./routes/admin-health.ts";
+import { addAdminMemoryRoute, type MemorySource } from "./routes/admin-memory.ts";
 import { addAdminModelActionsRoutes } from "./routes/admin-model-actions.ts";
 import { addAdminModelsRoutes } from "./routes/admin-models.ts";
+import { addAdminPerformanceRoute, type PerformanceSource } from "./routes/admin-performance.ts";
 import { addAdminSafeModeRoute, type SafeModeControl } from "./routes/admin-safe-mode.ts";
 import { addAdminStatusRoute } from "./routes/admin-status.ts";
 import { addChatCompletionsRoute } from "./routes/chat-completions.ts";
@@ -35,11 +42,18 @@ import type { Service } from "./service.ts";
 export interface AppOptions {
   readonly cluster: Cluster;
   readonly service: Service;
+  /** In force now: another object when it changes. `host` stays. */
   readonly config: HttpConfig;
+  readonly settings: ConfigControl;
   readonly compatibility: CompatibilitySource;
   readonly sweep: Sweep;
   readonly audit: AuditSource;
   readonly safeMode: SafeModeControl;
+  readonly dossiers: DossierSource;
+  readonly events: EventSource;
+  readonly memory: MemorySource;
+  readonly performance: PerformanceSource;
+  readonly health: HealthSource;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
@@ -50,12 +64,16 @@ const KEEP_ALIVE_MS = 10_000;
 
 /** The whole HTTP API as a value: it opens no port and starts no timer. */
 export function createApp(options: AppOptions): App {
-  const { cluster, service, config, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { cluster, service, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
   app.use(requestId(), accessLog(log), countOutcomes(metrics));
-  app.use(loopbackHost(config.host), allowedOrigins(config.allowed_origins));
+  app.use(
+    loopbackHost(options.config.host),
+    followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),
+  );
   app.use("/admin/*", sameOrigin());
-  app.use(authenticate(config));
+  app.use(followConfig(config, authenticate));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
   const context = { cluster, service, metrics, log, keepAliveMs };
@@ -69,8 +87,14 @@ export function createApp(options: AppOptions): App {
   addAdminCompatSweepRoutes(app, options);
   addAdminAuditRoute(app, options);
   addAdminSafeModeRoute(app, options);
+  addAdminDossiersRoutes(app, options);
+  addAdminEventsRoute(app, { events: options.events, keepAliveMs });
   addAdminStatusRoute(app, context);
-  addMetricsRoute(app, context);
+  addAdminHealthRoute(app, options);
+  addAdminMemoryRoute(app, options);
+  addAdminPerformanceRoute(app, options);
+  addAdminConfigRoutes(app, options);
+  addMetricsRoute(app, options);
   addOpenapiRoute(app);
 
   app.notFound((c) =>

@@ -50,7 +50,7 @@ function react(model: Model, event: ModelEvent, moment: Moment): Decision {
     case "quarantine-asked":
       return onQuarantineAsked(model, event.reason, moment);
     case "key-changed":
-      return onKeyChanged(model, event);
+      return onKeyChanged(model, event, moment);
     case "permit-granted":
       return onPermitGranted(model, moment);
     case "retry-due":
@@ -190,12 +190,19 @@ function onQuarantineAsked(model: Model, reason: string, { wallNow, numbers }: M
 }
 
 /** A live worker keeps serving what it loaded; the host says it again when it has none. */
-function onKeyChanged(model: Model, { record }: Extract<ModelEvent, { kind: "key-changed" }>): Decision {
+function onKeyChanged(
+  model: Model,
+  { record }: Extract<ModelEvent, { kind: "key-changed" }>,
+  { wallNow, numbers }: Moment,
+): Decision {
   switch (model.state.kind) {
     case "unloaded":
     case "quarantined":
       return { model: { ...model, state: rest(record, null), record }, effects: [{ kind: "wake-waiters" }] };
     case "checking":
+      // Asked for before the runtime, and with it the key, was known.
+      if (mayStart(record, wallNow, numbers).kind !== "no") return same({ ...model, record });
+      return { model: { ...model, state: rest(record, null), record }, effects: [{ kind: "wake-waiters" }] };
     case "admitted":
     case "loading":
     case "canary":

@@ -36,7 +36,7 @@ describe("completion for bash", () => {
     expect(await offers("")).toEqual([...firstWords, "--help", "--version"]);
     expect(await offers("lo")).toEqual(["load", "logs"]);
     expect(await offers("ps", "--w")).toEqual(["--watch"]);
-    expect(await offers("config", "")).toEqual(["show"]);
+    expect(await offers("config", "")).toEqual(["show", "reload"]);
     expect(await offers("compat", "")).toEqual(["matrix", "regressions", "sweep"]);
     expect(await offers("compat", "--out")).toEqual(["--outcome"]);
     expect(await offers("completion", "")).toEqual(["bash", "zsh", "fish"]);

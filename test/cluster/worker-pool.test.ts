@@ -202,7 +202,12 @@ describe("closing", () => {
     machine.gate = gate.promise;
     pool.warm();
     await soon();
-    const closed = pool.close();
+    let isClosed = false;
+    const closed = pool.close().then(() => {
+      isClosed = true;
+    });
+    await soon();
+    expect(isClosed).toBe(false);
     gate.resolve();
     await closed;
     expect(workers).toHaveLength(1);

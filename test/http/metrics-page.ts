@@ -37,6 +37,8 @@ scrape_configs:
 - \`cause\` of a worker's exit is \`stopped\` for one that was asked to leave, else what is written in the model's \`reason\`,
   such as \`sigsegv\`, \`killed_external\`, \`hung\`, \`spawn_failed\`.
 - \`worker_memory_bytes\` is measured every few seconds by the worker itself and is gone with it.
+- \`memory_ledger_bytes\`, \`machine_memory_bytes\` and \`model_memory_bytes\` are read when they are asked for; what is not known
+  has no series.
 - Not all of what is here is on every dashboard's mind; these three are: \`model_state{state="routable"}\` is 0 for a model
   that should serve, \`worker_restarts_total\` rises, \`time_to_first_token_seconds\` grows.
 

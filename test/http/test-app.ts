@@ -1,11 +1,17 @@
 import { pino } from "pino";
+import type { ConfigReload, ConfigReport } from "../../shared/admin-config.ts";
 import type { SweepStatus } from "../../shared/admin-sweep.ts";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
-import type { OperatorWord } from "../../supervisor/cluster/cluster.ts";
+import type { Actor, OperatorWord } from "../../supervisor/cluster/cluster.ts";
+import { EventLog } from "../../supervisor/cluster/event-log.ts";
+import type { MemorySnapshot } from "../../supervisor/cluster/memory-ledger.ts";
+import { PerformanceLog } from "../../supervisor/cluster/performance.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import { createApp } from "../../supervisor/http/create-app.ts";
 import { Metrics } from "../../supervisor/http/metrics/metrics.ts";
 import type { AuditSource } from "../../supervisor/http/routes/admin-audit.ts";
+import type { ConfigControl } from "../../supervisor/http/routes/admin-config.ts";
+import type { DossierSource } from "../../supervisor/http/routes/admin-dossiers.ts";
 import type { SafeModeControl } from "../../supervisor/http/routes/admin-safe-mode.ts";
 import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -55,6 +61,54 @@ class FakeSafeMode implements SafeModeControl {
   }
 }
 
+/** A configuration that notes who had it read again. */
+class FakeSettings implements ConfigControl {
+  readonly actors: Actor[] = [];
+  report: ConfigReport = {
+    config_file: "/config.yaml",
+    state_directory: "/state",
+    values: [],
+    needs_restart: [],
+  };
+  onReload: () => ConfigReload = () => ({
+    applied: [],
+    needs_restart: [],
+    unchanged: 1,
+    loading: [],
+    not_loaded: [],
+  });
+
+  show(): ConfigReport {
+    return this.report;
+  }
+
+  async reload(actor: Actor): Promise<ConfigReload> {
+    this.actors.push(actor);
+    return this.onReload();
+  }
+}
+
+/** A machine of 100 bytes of which nothing is held. */
+const ROOMY: MemorySnapshot = {
+  machine: { totalBytes: 100, availableBytes: 80, limitBytes: null, source: "a test" },
+  limitBytes: 100,
+  reserveBytes: 10,
+  heldBytes: 0,
+  freeBytes: 70,
+  holders: [],
+};
+
+/** What the service's health is made of; a test sets it. */
+class FakeCondition {
+  lagMs = 1;
+  runtimeProblem: string | null = null;
+  memory: MemorySnapshot = ROOMY;
+  spares = 0;
+  readonly eventLoopLagMs = () => this.lagMs;
+  readonly runtimeBroken = () => this.runtimeProblem;
+  readonly spareWorkers = () => this.spares;
+}
+
 interface LogLine {
   readonly level: number;
   readonly msg: string;
@@ -67,6 +121,11 @@ export interface TestApp {
   readonly cluster: FakeCluster;
   readonly service: FakeService;
   readonly safeMode: FakeSafeMode;
+  readonly settings: FakeSettings;
+  readonly condition: FakeCondition;
+  readonly performance: PerformanceLog;
+  /** Puts another configuration in force. */
+  configure(config: Partial<HttpConfig>): void;
   readonly logLines: LogLine[];
 }
 
@@ -81,11 +140,15 @@ const NO_SWEEP: SweepStatus = {
   results: [],
 };
 
+const NO_KEYS: HttpConfig = { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [] };
+
 export interface TestAppOptions {
   readonly cluster?: FakeCluster;
   readonly config?: Partial<HttpConfig>;
   readonly keepAliveMs?: number;
   readonly audit?: AuditSource;
+  readonly dossiers?: DossierSource;
+  readonly events?: EventLog;
 }
 
 /** An app on fakes, with everything it logs kept. */
@@ -94,11 +157,17 @@ export function testApp({
   config = {},
   keepAliveMs,
   audit = { query: () => [] },
+  dossiers = { list: async () => [], get: async () => null, unreadable: () => [] },
+  events = new EventLog(),
 }: TestAppOptions = {}): TestApp {
   const service = new FakeService();
   const safeMode = new FakeSafeMode();
   const logLines: LogLine[] = [];
   const metrics = new Metrics();
+  const settings = new FakeSettings();
+  const condition = new FakeCondition();
+  const performance = new PerformanceLog();
+  let current = { ...NO_KEYS, ...config };
   const app = createApp({
     cluster,
     service,
@@ -111,11 +180,36 @@ export function testApp({
     },
     audit,
     safeMode,
-    config: { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [], ...config },
+    dossiers,
+    events,
+    get config() {
+      return current;
+    },
+    settings,
+    memory: {
+      snapshot: async () => condition.memory,
+      config: () => ({ reserve_bytes: condition.memory.reserveBytes, evict: "never" }),
+    },
+    performance,
+    health: condition,
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
   });
-  return { app, metrics, cluster, service, safeMode, logLines };
+  const configure = (changes: Partial<HttpConfig>) => {
+    current = { ...current, ...changes };
+  };
+  return {
+    app,
+    metrics,
+    cluster,
+    service,
+    safeMode,
+    settings,
+    condition,
+    performance,
+    configure,
+    logLines,
+  };
 }
 
 export const JSON_TYPE = { "content-type": "application/json" };

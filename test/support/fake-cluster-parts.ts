@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
+import { NO_DOSSIERS } from "../../supervisor/cluster/dossiers.ts";
+import { NO_EVENTS } from "../../supervisor/cluster/event-log.ts";
 import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
 import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
 import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
@@ -79,10 +81,13 @@ export function hostWithFakes(
     admission: ADMITS,
     history: NO_HISTORY,
     runtimeFailed: () => {},
+    memoryBack: async () => {},
     measured: () => {},
     now: () => performance.now(),
     random: () => 0.5,
     observer: options.observer ?? NO_OBSERVER,
+    events: NO_EVENTS,
+    dossiers: NO_DOSSIERS,
     log: pino({ level: "silent" }),
     ...options.ports,
   });

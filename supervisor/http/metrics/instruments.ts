@@ -58,6 +58,13 @@ export function createInstruments(registry: Registry) {
     state: gauge("model_state", "1 for the state a model is in, 0 for the others", "model_name", "state"),
     exits: counter("worker_exits_total", "Workers that ended, by cause", "model_name", "cause"),
     restarts: counter("worker_restarts_total", "Workers started to replace one that failed", "model_name"),
+    quarantines: counter(
+      "quarantines_total",
+      "Quarantines that began, by rule: threshold, slow-flap, probation, probe-failed or operator",
+      "model_name",
+      "rule",
+    ),
+    spareWorkers: gauge("spare_workers", "Workers that wait for a model, their imports done"),
     load: seconds("load_duration_seconds", "Loads that came to their end", LOAD_BUCKETS),
     canary: seconds("canary_duration_seconds", "Canaries that passed", CANARY_BUCKETS),
     memory: gauge(
@@ -65,6 +72,22 @@ export function createInstruments(registry: Registry) {
       "What a worker's allocator holds: active, peak or cache",
       "model_name",
       "kind",
+    ),
+    ledger: gauge(
+      "memory_ledger_bytes",
+      "What all models together may take and what stays reserved, is held and is free: limit, reserve, held or free",
+      "kind",
+    ),
+    machineMemory: gauge("machine_memory_bytes", "Memory of the machine: total or available", "kind"),
+    modelMemory: gauge(
+      "model_memory_bytes",
+      "What the ledger holds for a model: granted, or measured at its worker",
+      "model_name",
+      "kind",
+    ),
+    eventLoopLag: gauge(
+      "event_loop_lag_seconds",
+      "How late the supervisor's timers come, 99th percentile of the last 30 to 60 seconds",
     ),
     errors: counter("errors_total", "Requests that ended with an error, by code", "code"),
     disconnects: counter("client_disconnects_total", "Clients that left before their answer was complete"),

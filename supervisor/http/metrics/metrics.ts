@@ -1,10 +1,18 @@
-import { Registry } from "prom-client";
+import { type Gauge, Registry } from "prom-client";
 import type { ModelDetail } from "../../../shared/admin.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import { READINESS_STATES } from "../../../shared/readiness.ts";
+import type { MemorySnapshot } from "../../cluster/memory-ledger.ts";
 import type { ClusterObserver } from "../../cluster/observer.ts";
 import { createInstruments } from "./instruments.ts";
 import { RequestMetrics } from "./request-metrics.ts";
+
+/** What is read when it is asked for. */
+export interface MetricsMoment {
+  readonly memory: MemorySnapshot;
+  readonly spareWorkers: number;
+  readonly eventLoopLagMs: number;
+}
 
 /** The service's numbers for Prometheus, with a registry of their own. */
 export class Metrics {
@@ -28,14 +36,23 @@ export class Metrics {
     this.#instruments.disconnects.inc();
   }
 
-  /** Everything as text. @param models as they are now: a model that is gone shows no state any more */
-  async render(models: readonly ModelDetail[]): Promise<string> {
+  /** A model was taken out of service. @param rule a word of policy/failure-record.ts */
+  quarantined(model: string, rule: string): void {
+    this.#instruments.quarantines.inc({ model_name: model, rule });
+  }
+
+  /**
+   * Everything as text.
+   * @param models as they are now: a model that is gone shows no state any more
+   */
+  async render(models: readonly ModelDetail[], moment: MetricsMoment | null = null): Promise<string> {
     const { state } = this.#instruments;
     state.reset();
     for (const { id, readiness } of models) {
       for (const name of READINESS_STATES)
         state.set({ model_name: id, state: name }, name === readiness.state ? 1 : 0);
     }
+    if (moment !== null) this.#note(moment);
     return await this.#registry.metrics();
   }
 
@@ -51,6 +68,21 @@ export class Metrics {
       };
       return { name, type: metric.type, help, labels: metric.labelNames };
     });
+  }
+
+  #note({ memory, spareWorkers, eventLoopLagMs }: MetricsMoment): void {
+    const instruments = this.#instruments;
+    instruments.spareWorkers.set(spareWorkers);
+    instruments.eventLoopLag.set(eventLoopLagMs / 1000);
+    const { limitBytes, reserveBytes, heldBytes, freeBytes, machine, holders } = memory;
+    const ledger = { limit: limitBytes, reserve: reserveBytes, held: heldBytes, free: freeBytes };
+    setKnown(instruments.ledger, ledger, {});
+    setKnown(instruments.machineMemory, { total: machine.totalBytes, available: machine.availableBytes }, {});
+    instruments.modelMemory.reset();
+    for (const { modelId, bytes, measuredBytes } of holders) {
+      const kinds = { granted: bytes, measured: measuredBytes };
+      setKnown(instruments.modelMemory, kinds, { model_name: modelId });
+    }
   }
 
   #observeCluster(): ClusterObserver {
@@ -71,5 +103,17 @@ export class Metrics {
       loaded: (model, seconds) => load.observe({ model_name: model }, seconds),
       canaried: (model, seconds) => canary.observe({ model_name: model }, seconds),
     };
+  }
+}
+
+/** What is not known has no series: 0 would be a number. */
+function setKnown(
+  gauge: Gauge<string>,
+  bytes: Readonly<Record<string, number | null>>,
+  labels: Readonly<Record<string, string>>,
+): void {
+  for (const [kind, value] of Object.entries(bytes)) {
+    if (value === null) gauge.remove({ ...labels, kind });
+    else gauge.set({ ...labels, kind }, value);
   }
 }

@@ -1,0 +1,39 @@
+import type { Model, ModelEvent } from "../policy/model-state.ts";
+import type { EventDraft } from "./event-log.ts";
+import { publicDetail, publicState } from "./model-view.ts";
+
+/** A model's step from one state to another, in public words. */
+export interface StateStep {
+  readonly modelId: string;
+  readonly before: Model;
+  readonly after: Model;
+  /** What brought it about. */
+  readonly event: ModelEvent["kind"];
+  /** Of the model's newest dossier. */
+  readonly dossierId: string | null;
+}
+
+/** What others are told of a step: the new state, and a quarantine that begins with it. */
+export function stateEvents({ modelId: model, before, after, event, dossierId }: StateStep): EventDraft[] {
+  const reason = "reason" in after.state ? after.state.reason : null;
+  const details = {
+    from: publicState(before),
+    to: publicState(after),
+    detail: publicDetail(after),
+    event,
+  };
+  const step: EventDraft = { type: "state", model, reason, details };
+  if (after.state.kind !== "quarantined" || before.state.kind === "quarantined") return [step];
+  // What is remembered of it from an earlier run: the quarantine is not new.
+  if (event === "key-changed") return [step];
+  return [step, { type: "quarantined", model, reason, details: quarantineOf(after, dossierId) }];
+}
+
+function quarantineOf({ state, record }: Model, dossierId: string | null): Readonly<Record<string, unknown>> {
+  const { standing, level, failures } = record;
+  const byFailures = state.kind === "quarantined" && state.by === "failures";
+  if (!byFailures || standing.kind !== "quarantined")
+    return { rule: "verdict", level: 0, failures, until: null, dossier_id: null };
+  const until = standing.until === null ? null : new Date(standing.until).toISOString();
+  return { rule: standing.rule, level, failures, until, dossier_id: dossierId };
+}
