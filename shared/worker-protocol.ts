@@ -21,7 +21,7 @@ const versionsSchema = z.object({
 
 export const initializeParams = z.object({ protocol_version: z.literal(PROTOCOL_VERSION) });
 export const initializeResult = z.object({
-  protocol_version: z.number().int(),
+  protocol_version: z.literal(PROTOCOL_VERSION),
   pid: z.number().int(),
   versions: versionsSchema,
   device: z.string().describe("`cpu` or `gpu`"),

@@ -79,7 +79,10 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
     },
     inspect: (entry, signal) =>
       inspectInWorker({
-        launch: () => pool.take("inspect"),
+        launch: async () => {
+          runtimeWatch.check();
+          return await pool.take("inspect");
+        },
         params: inspectParams(entry, settings(entry.id)),
         timeouts: parts.config.timeouts,
         signal,

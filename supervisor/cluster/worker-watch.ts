@@ -53,7 +53,7 @@ export class WorkerWatch {
     });
     session.onViolation = ({ kind }) => {
       // Past an endless line nothing can be read any more.
-      if (kind === "line-too-long") this.#babbled();
+      if (kind === "line-too-long" || kind === "reader-failed") this.#babbled();
       else this.#onViolation(kind === "wrong-shape" ? "shape" : "line");
     };
     // At once: a worker that dies early leaves a trace of its memory too.

@@ -40,6 +40,7 @@ export class WorkerProcess {
   readonly exited: Promise<WorkerExit>;
   readonly #child: ReturnType<typeof spawnWorker>;
   readonly #peer: RpcPeer;
+  readonly #handlers: WorkerProcessHandlers;
   readonly #stderr = new StderrTail();
   #intent: string | null = null;
   #stopping: Promise<void> | null = null;
@@ -50,14 +51,15 @@ export class WorkerProcess {
     const child = this.#child.nodeChildProcess;
     this.pid = child.pid;
     this.exited = this.#watchExit();
-    this.#peer = new RpcPeer(lineSink(this.#child.stdin), this.#guard(handlers), {
+    this.#handlers = this.#guard(handlers);
+    this.#peer = new RpcPeer(lineSink(this.#child.stdin), this.#handlers, {
       maxLineBytes: MAX_WORKER_LINE_BYTES,
       maxRequestBytes: MAX_REQUEST_LINE_BYTES,
     });
     // An unguarded pipe error (EPIPE while a worker dies) would end the supervisor.
     for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr])
       pipe.on("error", () => {});
-    this.#child.stdout.on("data", (chunk: Buffer) => this.#peer.receive(chunk));
+    this.#child.stdout.on("data", (chunk: Buffer) => this.#receive(chunk));
     this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
   }
 
@@ -100,6 +102,15 @@ export class WorkerProcess {
     this.#signal("SIGKILL");
   }
 
+  /** An exception in here would end the supervisor; it ends this worker instead. */
+  #receive(chunk: Buffer): void {
+    try {
+      this.#peer.receive(chunk);
+    } catch (error) {
+      this.#handlers.onViolation({ kind: "reader-failed", excerpt: String((error as Error).stack ?? error) });
+    }
+  }
+
   #signal(name: NodeJS.Signals): void {
     // The pid of a reaped process may belong to somebody else by now.
     if (!this.#gone) this.#child.nodeChildProcess.kill(name);
@@ -123,6 +134,13 @@ export class WorkerProcess {
         // What it wrote last, a `fatal` perhaps, may still be in the pipes.
         void drained([this.#child.stdout, this.#child.stderr]).then(() => settle(code, signal, null));
       });
+      if (child.pid === undefined) {
+        // Out of descriptors or processes execa hands out a stand-in that tells nobody but its own promise.
+        void this.#child.then(({ cause }) => {
+          this.#gone = true;
+          settle(null, null, (cause as NodeJS.ErrnoException | undefined) ?? new Error("not started"));
+        });
+      }
       child.once("error", (error: NodeJS.ErrnoException) => {
         if (child.pid !== undefined) return;
         this.#gone = true;
@@ -136,8 +154,8 @@ export class WorkerProcess {
       onNotification: (method, params) => handlers.onNotification(method, params),
       onViolation: (violation) => {
         handlers.onViolation(violation);
-        // Past an endless line nothing can be trusted, and its memory is ours.
-        if (violation.kind === "line-too-long") {
+        // Past an endless line, or one that broke the reader, nothing can be trusted.
+        if (violation.kind === "line-too-long" || violation.kind === "reader-failed") {
           this.#child.stdout.destroy();
           this.#signal("SIGKILL");
         }

@@ -14,7 +14,7 @@ export interface PeerHandlers {
 }
 
 export interface Violation {
-  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long" | "wrong-shape";
+  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long" | "wrong-shape" | "reader-failed";
   /** Beginning of the offending line, for the log. */
   readonly excerpt: string;
 }

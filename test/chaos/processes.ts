@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+/** What /proc tells about one process; Linux only. */
+interface ProcessFacts {
+  readonly pid: number;
+  readonly parent: number;
+  /** A zombie is `Z`, a stopped process `T`. */
+  readonly state: string;
+}
+
+/** A file of /proc, or nothing when the process has gone meanwhile. */
+function read(pid: number | string, name: string): string {
+  try {
+    return readFileSync(join("/proc", String(pid), name), "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function factsOf(pid: number): ProcessFacts | null {
+  const stat = read(pid, "stat");
+  // The name, in brackets, may hold anything.
+  const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return state === undefined || parent === undefined ? null : { pid, parent: Number(parent), state };
+}
+
+function allPids(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** Every living process that was started as a worker of this state directory, whoever its parent is now. */
+export function workersOf(home: string): number[] {
+  return allPids().filter(
+    (pid) => read(pid, "environ").includes(`TMPDIR=${join(home, "tmp")}/`) && factsOf(pid)?.state !== "Z",
+  );
+}
+
+/** Children that have ended and that nobody has waited for. */
+export function zombiesOf(pid: number): number[] {
+  return allPids().filter((child) => {
+    const facts = factsOf(child);
+    return facts?.parent === pid && facts.state === "Z";
+  });
+}
+
+/** Open file descriptors. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return true;
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+/** Resident memory in bytes. */
+export function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+}
+
+/** Address space in bytes. */
+export function addressSpaceBytes(pid: number): number {
+  return Number(/VmSize:\s+(\d+)/.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+}
