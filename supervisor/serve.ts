@@ -79,6 +79,10 @@ async function serveUntilStopped(
 async function announceModels(supervisor: Supervisor, { config }: LoadedConfig): Promise<void> {
   const started = await supervisor.started.catch(() => null);
   if (started === null) return;
+  if (started.loadsNothing !== null) {
+    say(`${started.loadsNothing}. Load one with: lmx load <model> --override-safe-mode`);
+    return;
+  }
   for (const id of started.unknownModels)
     say(`auto_load names ${id}, which is not on disk; "lmx ps" lists the models`);
   for (const id of config.auto_load.filter((name) => !started.unknownModels.includes(name))) {

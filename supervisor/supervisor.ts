@@ -42,12 +42,23 @@ export interface SupervisorOptions {
   readonly signal: AbortSignal;
 }
 
+/** How the first loads went out. */
+export interface ServiceStarted {
+  /** Names of `auto_load` that are not on disk. */
+  readonly unknownModels: readonly string[];
+  /** Why nothing was loaded; null: everything was asked for. */
+  readonly loadsNothing: string | null;
+}
+
+const FORGETFUL =
+  "What is remembered of failures could not be read; no model is loaded unasked at this start";
+
 /** A running service. */
 export interface Supervisor {
   readonly url: string;
   readonly cluster: ModelCluster;
   /** Settles when the Python runtime stands and the models of `auto_load` were asked for. @throws RuntimeBuildError */
-  readonly started: Promise<{ readonly unknownModels: readonly string[] }>;
+  readonly started: Promise<ServiceStarted>;
   /** Reads the configuration again and applies what a running service can take; what is wrong is logged. Never rejects. */
   reloadConfig(): Promise<void>;
   /** Drains, ends every worker, closes the port, and gives the state directory back. Idempotent. */
@@ -195,7 +206,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     return {
       url: listener.url,
       cluster,
-      started: runtime.ready.then(async () => ({ unknownModels: await startModels(cluster, state, mode) })),
+      started: runtime.ready.then(async () => ({
+        unknownModels: await startModels(cluster, state, mode),
+        loadsNothing: mode.safeMode ?? (state.isForgetful ? FORGETFUL : null),
+      })),
       reloadConfig: async () => {
         const bySignal = { key: null, address: null, via: "signal" };
         await reloadConfig(reload, bySignal).catch((error: unknown) => log.warn({ error }, "not reloaded"));

@@ -23,6 +23,9 @@ export function stateEvents({ modelId: model, before, after, event, dossierId }:
     event,
   };
   const step: EventDraft = { type: "state", model, reason, details };
+  // An inner step that nobody sees from outside.
+  const isSame = details.from === details.to && publicDetail(before) === details.detail;
+  if (isSame && reason === null) return [];
   if (after.state.kind !== "quarantined" || before.state.kind === "quarantined") return [step];
   // What is remembered of it from an earlier run: the quarantine is not new.
   if (event === "key-changed") return [step];
