@@ -110,9 +110,9 @@ export class ChaosService {
     return id;
   }
 
-  /** The next worker of the model has this habit; null: none. */
+  /** The next worker of the model has this habit; null: none. The file is of a kind that is no part of a model's digest. */
   setHabit(id: string, habit: Habit | null): void {
-    const file = join(this.home, "models", id, "habit.json");
+    const file = join(this.home, "models", id, "habit.txt");
     if (habit === null) rmSync(file, { force: true });
     else writeFileSync(file, JSON.stringify(habit));
   }
