@@ -145,6 +145,7 @@ export class ModelHost {
     requestId: string | null = null,
   ): Promise<Seat> {
     const { waiters, seats } = this.#machine;
+    const { numbers } = this.#ports.history;
     const failuresBefore = this.#machine.lastFailure?.number ?? 0;
     // It asks for one start at most, and for none once it has waited for somebody else's.
     let mayAsk = true;
@@ -154,7 +155,7 @@ export class ModelHost {
       const { model, entry } = this.#machine;
       const mayStart = this.#ports.record.mayStartOnRequest(entry);
       const now = this.#ports.now();
-      const decision = decideHold(model, { now, wallNow: Date.now(), deadline, mayStart });
+      const decision = decideHold(model, { now, wallNow: Date.now(), numbers, deadline, mayStart });
       switch (decision.kind) {
         case "serve": {
           const seat = this.#sit(decision.worker, fingerprint, requestId);
@@ -269,7 +270,7 @@ export class ModelHost {
     const { seats, workers, model } = this.#machine;
     const session = workers.session(worker);
     if (session === null) throw new Error(`routable without a worker: ${this.id}`);
-    if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record))) return null;
+    if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record, this.#ports.history.numbers))) return null;
     return seats.take(session, fingerprint, requestId);
   }
 

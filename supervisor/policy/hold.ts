@@ -1,5 +1,5 @@
 import type { ReadinessReason } from "../../shared/readiness.ts";
-import type { EpochMs, FailureRecord } from "./failure-record.ts";
+import type { EpochMs, FailureRecord, QuarantineNumbers } from "./failure-record.ts";
 import type { Milliseconds, Model, WorkerNumber } from "./model-state.ts";
 import { mayStart } from "./quarantine.ts";
 
@@ -25,6 +25,7 @@ export interface HoldFacts {
   readonly now: Milliseconds;
   /** Milliseconds since the epoch. */
   readonly wallNow: EpochMs;
+  readonly numbers: QuarantineNumbers;
   /** Until when this request may be held. */
   readonly deadline: Milliseconds;
   /** May a request start this model? */
@@ -54,7 +55,8 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
     case "draining":
       return { kind: "refuse-not-loaded", reason: null };
     case "quarantined": {
-      const isDue = state.by === "failures" && mayStart(model.record, facts.wallNow).kind === "probe";
+      const isDue =
+        state.by === "failures" && mayStart(model.record, facts.wallNow, facts.numbers).kind === "probe";
       return isDue
         ? { kind: "start" }
         : { kind: "refuse-quarantined", reason: state.reason, record: model.record };
