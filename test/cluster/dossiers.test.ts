@@ -91,7 +91,6 @@ describe("a worker that dies while it serves", () => {
     await settled();
     expect(line()).toEqual([
       "unloaded>admitted",
-      "admitted>admitted",
       "admitted>loading",
       "worker_started",
       "loading>canary_pending",
