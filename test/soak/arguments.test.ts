@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { commandOf, parseSoakArguments } from "./arguments.ts";
+
+describe("the command line of a soak", () => {
+  it("takes counts, a seed and a duration with its unit", () => {
+    const run = parseSoakArguments("--deaths 5000 --requests 1000000 --seed 42 --duration 3h".split(" "));
+    expect(run).toMatchObject({ deaths: 5_000, requests: 1_000_000, seed: 42, durationMs: 10_800_000 });
+    expect(commandOf(run)).toBe(
+      "npm run soak -- --deaths 5000 --requests 1000000 --seed 42 --duration 10800s --victims 3",
+    );
+  });
+
+  it("is complete without anything", () => {
+    expect(parseSoakArguments([])).toMatchObject({
+      seed: 1,
+      deaths: null,
+      requests: null,
+      durationMs: 60_000,
+      victims: 3,
+      endedWithinMs: 1_000,
+      rssSlackBytes: 30 * 1024 * 1024,
+      attach: null,
+    });
+  });
+
+  it("attaches to a service only when it is told which model must not be touched", () => {
+    expect(() => parseSoakArguments(["--url", "http://x:1"])).toThrow(/--bystander/);
+    expect(() => parseSoakArguments(["--url", "http://x:1", "--bystander", "a", "--victim", "a"])).toThrow(
+      /cannot be a victim/,
+    );
+    const attached = ["--url", "http://x:1", "--bystander", "a", "--victim", "b", "--victim", "c"];
+    expect(parseSoakArguments(attached).attach).toMatchObject({ bystander: "a", victims: ["b", "c"] });
+  });
+
+  it.each([["--duration", "3d"], ["--duration", "0s"], ["--seed", "x"], ["--victims", "0"], ["--what"]])(
+    "refuses %s %s",
+    (...args) => {
+      expect(() => parseSoakArguments(args)).toThrow(/--/);
+    },
+  );
+});
