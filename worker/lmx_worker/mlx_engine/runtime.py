@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from lmx_worker.failure import RequestFailure, first_line
+from lmx_worker.mlx_engine.import_table import kept_import_table
 
 # Parameters and attributes used here. The batching interface of mlx_lm changes often; better a clear refusal
 # at start than a strange failure under load.
@@ -57,7 +58,8 @@ def import_runtime() -> None:
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        _with_kept_limits("mlx_lm.generate")
+        with kept_import_table():
+            _with_kept_limits("mlx_lm.generate")
     except BaseException as error:  # a broken extension may raise anything, SystemExit included
         raise RequestFailure(
             "worker_runtime_broken",
