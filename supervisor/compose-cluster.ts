@@ -18,6 +18,7 @@ import { ModelRecord } from "./cluster/model-record.ts";
 import type { ClusterObserver } from "./cluster/observer.ts";
 import { RuntimeWatch } from "./cluster/runtime-watch.ts";
 import { SweepRecord } from "./cluster/sweep-record.ts";
+import type { WorkerLogDesk } from "./cluster/worker-logs.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
 import type { WorkerSession } from "./cluster/worker-session.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
@@ -44,6 +45,7 @@ export interface ClusterParts {
   readonly observer: ClusterObserver;
   readonly events: EventSink;
   readonly dossiers: DossierDesk;
+  readonly workerLogs: WorkerLogDesk;
   /** A quarantine has begun. */
   onQuarantined(modelId: string, rule: QuarantineRule): void;
   readonly log: Logger;
@@ -143,6 +145,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
       observer: parts.observer,
       events: parts.events,
       dossiers: parts.dossiers,
+      workerLogs: parts.workerLogs,
       log,
     },
   });

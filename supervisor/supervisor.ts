@@ -8,7 +8,9 @@ import { EventLog } from "./cluster/event-log.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
 import { observeAll } from "./cluster/observe-all.ts";
 import { PerformanceLog } from "./cluster/performance.ts";
+import { redactionFacts } from "./cluster/redaction-facts.ts";
 import { sweepWorkers } from "./cluster/sweep-workers.ts";
+import { openWorkerLogs } from "./cluster/worker-logs-open.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
 import { EventLoopLag } from "./host/event-loop-lag.ts";
@@ -104,10 +106,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const performanceLog = new PerformanceLog();
     const lag = new EventLoopLag();
     const events = new EventLog();
+    const redaction = redactionFacts(() => [...live.config.api_keys, ...live.config.admin_keys]);
+    const workerLogs = openWorkerLogs({ stateDirectory: paths.stateDirectory, redaction, log });
     const dossiers = openDossiers({
       store: state.dossiers,
       version: files.version,
-      secrets: () => [...live.config.api_keys, ...live.config.admin_keys],
+      redaction,
       python: () => runtime.built?.python ?? null,
       log,
     });
@@ -136,6 +140,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       observer: observeAll(metrics.observer, performanceLog.observer),
       events,
       dossiers,
+      workerLogs,
       onQuarantined: (model, rule) => metrics.quarantined(model, rule),
       log,
     });
@@ -199,6 +204,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       lag.stop();
       runtimeWatch.stop();
       await pool.close();
+      await workerLogs.close();
       await removeAddress();
       await mode.stopped();
       await state.close();

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { logFileIn } from "../host/log-file.ts";
+import { logFileIn, workerLogIn } from "../host/log-file.ts";
 import { loadConfig } from "../load-config.ts";
 import { CliError, type Command, type CommandInput, numberOption, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -13,16 +13,18 @@ const DEFAULT_LINES = 50;
 export const logsCommand: Command = {
   name: "logs",
   arguments: [],
-  summary: "show the supervisor's log, of one model or from some level on",
+  summary: "show the supervisor's log, or what a model's workers wrote to stderr",
   options: {
     lines: { type: "string", short: "n" },
     follow: { type: "boolean", short: "f" },
     model: { type: "string", short: "m" },
     level: { type: "string", short: "l" },
+    worker: { type: "boolean", short: "w" },
     config: { type: "string" },
     json: { type: "boolean" },
   },
   help: `Reads logs/supervisor.log in the state directory, and the older files beside it when the lines asked for are there.
+With --worker it reads logs/workers/<model>.log: everything the model's workers, also those of before, wrote to stderr.
 Needs no running supervisor. Readable on a terminal; into a pipe or file the JSON lines as they were written.
 
 Options:
@@ -30,22 +32,24 @@ Options:
   -f, --follow      go on with lines as they are written, until Ctrl-C
   -m, --model ID    only what concerns this model
   -l, --level LEVEL trace, debug, info, warn, error or fatal: only this level and above
+  -w, --worker      what the workers of the model wrote to stderr; with --model
   --config FILE     the configuration whose state directory is meant
   --json            JSON lines on a terminal too
 
 Examples:
   lmx logs --follow
   lmx logs --level warn -n 200
-  lmx logs --model lmx-demo --json | jq -r .msg`,
+  lmx logs --model lmx-demo --json | jq -r .msg
+  lmx logs --model lmx-demo --worker --follow`,
   run: async (input) => {
     const { io, values } = input;
-    const path = logFileIn(join(stateDirectory(input), "logs"));
+    const path = logPath(input);
     const limit = numberOption(values, "lines", { min: 0, max: 1_000_000, whole: true }) ?? DEFAULT_LINES;
     const filter = filterOf(input);
     const isPretty = io.stdout.isTTY === true && values.json !== true;
     const show = isPretty ? prettyLog(io) : (line: LogLine) => io.stdout.write(`${line.text}\n`);
     const { lines, end } = await lastLines(path, limit, (text) => matches(parseLogLine(text), filter));
-    if (end === null && values.follow !== true) throw noLog(path);
+    if (end === null && values.follow !== true) throw noLog(path, input);
     for (const text of lines) show(parseLogLine(text));
     if (values.follow !== true) return EXIT_CODES.ok.code;
     for await (const text of followLog(path, end ?? 0, io.delay)) {
@@ -55,6 +59,15 @@ Examples:
     return EXIT_CODES.ok.code;
   },
 };
+
+function logPath(input: CommandInput): string {
+  const directory = join(stateDirectory(input), "logs");
+  if (input.values.worker !== true) return logFileIn(directory);
+  const model = textOption(input.values, "model");
+  if (model === undefined)
+    throw new CliError(EXIT_CODES.usage.code, "usage", "--worker: whose? Name it with --model ID.");
+  return workerLogIn(directory, model);
+}
 
 function stateDirectory({ io, values }: CommandInput): string {
   const file = textOption(values, "config");
@@ -73,7 +86,10 @@ function filterOf({ values }: CommandInput): LogFilter {
   };
 }
 
-function noLog(path: string): CliError {
-  const message = `There is no log at ${path}: no supervisor ran on this state directory yet. Start one with "lmx serve".`;
+function noLog(path: string, { values }: CommandInput): CliError {
+  const message =
+    values.worker === true
+      ? `There is no log at ${path}: no worker of this model has run yet. "lmx models" lists the models by their ids.`
+      : `There is no log at ${path}: no supervisor ran on this state directory yet. Start one with "lmx serve".`;
   return new CliError(EXIT_CODES.unavailable.code, "no_log", message);
 }

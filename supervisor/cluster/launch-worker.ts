@@ -45,6 +45,7 @@ export async function launchWorker(
           log.warn({ pid: session.pid, ...violation }, "worker broke the protocol");
           session.onViolation(violation);
         },
+        onStderr: (chunk) => session.onStderr(chunk),
       }),
   );
   void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});

@@ -14,6 +14,7 @@ import { IdleWatch } from "./idle-watch.ts";
 import type { LoadIntents } from "./load-intents.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
 import type { ClusterObserver, WorkerMemory } from "./observer.ts";
+import type { WorkerLogDesk } from "./worker-logs.ts";
 import type { WorkerSession } from "./worker-session.ts";
 import { WorkerWatch } from "./worker-watch.ts";
 
@@ -36,6 +37,7 @@ export interface WorkerPorts {
   readonly observer: ClusterObserver;
   readonly events: EventSink;
   readonly dossiers: DossierDesk;
+  readonly workerLogs: WorkerLogDesk;
   /** What the model's worker takes now; null: it has none. Bytes. */
   measured(modelId: string, bytes: number | null): void;
   readonly log: Logger;
@@ -241,6 +243,7 @@ export class ModelWorkers {
     const watch = this.#watch(worker, session, entry.id);
     const slot: Slot = { session, entry, key, watch, phase: "starting", failure: null, dossierId: null };
     this.#slots.set(worker, slot);
+    this.#ports.workerLogs.attach(entry.id, session);
     const details = { pid: session.pid, restart: this.#lastOneFailed };
     this.#ports.events.emit({ type: "worker_started", model: entry.id, details });
     void session.exited.then((exit) => {

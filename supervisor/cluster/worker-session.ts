@@ -19,6 +19,7 @@ import type { Violation } from "../rpc/peer.ts";
 export interface WorkerConnection {
   readonly pid: number | undefined;
   readonly exited: Promise<WorkerExit>;
+  readonly stderrTail: string;
   request<M extends WorkerMethod>(
     method: M,
     params: MethodParams<M>,
@@ -58,6 +59,7 @@ export class WorkerSession {
   /** A request was answered to its end. */
   onFinished: () => void = () => {};
   onProgress: (progress: LoadProgress) => void = () => {};
+  onStderr: (chunk: Buffer) => void = () => {};
   /** Notifications that had the wrong shape or named no running request. */
   droppedNotifications = 0;
 
@@ -71,6 +73,11 @@ export class WorkerSession {
 
   get exited(): Promise<WorkerExit> {
     return this.#connection.exited;
+  }
+
+  /** The last that it wrote to stderr. */
+  get stderrTail(): string {
+    return this.#connection.stderrTail;
   }
 
   get inFlight(): number {

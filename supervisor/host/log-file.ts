@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -18,16 +19,40 @@ export interface LogFileOptions {
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   readonly fileBytes?: number;
+  /** How many there are, the newest included. */
+  readonly files?: number;
 }
+
+/** What workers say is kept for each model, so each gets less. */
+const WORKER_LOG = { fileBytes: 2 * 1024 * 1024, files: 2 } as const;
+/** Of an encoded model id; a file's name may have 255 bytes. */
+const LONGEST_NAME = 180;
 
 /** The log of a supervisor among others in this directory. */
 export function logFileIn(directory: string): string {
   return join(directory, "supervisor.log");
 }
 
+/** What the workers of a model wrote to stderr. */
+export function workerLogIn(directory: string, modelId: string): string {
+  const name = encodeURIComponent(modelId);
+  const hash = createHash("sha256").update(modelId).digest("hex").slice(0, 8);
+  const short = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}-${hash}` : name;
+  return join(directory, "workers", `${short}.log`);
+}
+
+/** Opens it, smaller than the supervisor's own. */
+export function openWorkerLog(
+  directory: string,
+  modelId: string,
+  onProblem: LogFileOptions["onProblem"],
+): LogFile {
+  return new LogFile(workerLogIn(directory, modelId), { onProblem, ...WORKER_LOG });
+}
+
 /** The file and its older ones, newest first. */
-export function logFilesOf(path: string): string[] {
-  return [path, ...Array.from({ length: FILES - 1 }, (_, index) => `${path}.${index + 1}`)];
+export function logFilesOf(path: string, files = FILES): string[] {
+  return [path, ...Array.from({ length: files - 1 }, (_, index) => `${path}.${index + 1}`)];
 }
 
 /** Is this the error of a file that does not exist? */
@@ -44,6 +69,7 @@ export class LogFile {
   readonly #onProblem: (error: Error) => void;
   readonly #now: () => number;
   readonly #fileBytes: number;
+  readonly #files: number;
   #waiting: string[] = [];
   #waitingLength = 0;
   #handle: FileHandle | null = null;
@@ -55,12 +81,13 @@ export class LogFile {
 
   constructor(
     path: string,
-    { onProblem, now = () => performance.now(), fileBytes = FILE_BYTES }: LogFileOptions,
+    { onProblem, now = () => performance.now(), fileBytes = FILE_BYTES, files = FILES }: LogFileOptions,
   ) {
     this.#path = path;
     this.#onProblem = onProblem;
     this.#now = now;
     this.#fileBytes = fileBytes;
+    this.#files = files;
   }
 
   /** Appends one line, soon. */
@@ -142,7 +169,7 @@ export class LogFile {
   async #rotate(full: FileHandle): Promise<FileHandle> {
     this.#handle = null;
     await full.close();
-    const files = logFilesOf(this.#path);
+    const files = logFilesOf(this.#path, this.#files);
     for (let index = files.length - 1; index > 0; index -= 1) {
       await rename(files[index - 1] ?? "", files[index] ?? "").catch((error: unknown) => {
         if (!isMissing(error)) throw error;

@@ -30,6 +30,8 @@ export interface WorkerExit {
 export interface WorkerProcessHandlers {
   onNotification(method: string, params: unknown): void;
   onViolation(violation: Violation): void;
+  /** It wrote to stderr. Must not throw. */
+  onStderr(chunk: Buffer): void;
 }
 
 /** One worker's operating-system process and the conversation with it. It knows methods, but no model state. */
@@ -60,7 +62,10 @@ export class WorkerProcess {
     for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr])
       pipe.on("error", () => {});
     this.#child.stdout.on("data", (chunk: Buffer) => this.#receive(chunk));
-    this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
+    this.#child.stderr.on("data", (chunk: Buffer) => {
+      this.#stderr.push(chunk);
+      handlers.onStderr(chunk);
+    });
   }
 
   get stderrTail(): string {
@@ -151,7 +156,7 @@ export class WorkerProcess {
 
   #guard(handlers: WorkerProcessHandlers): WorkerProcessHandlers {
     return {
-      onNotification: (method, params) => handlers.onNotification(method, params),
+      ...handlers,
       onViolation: (violation) => {
         handlers.onViolation(violation);
         // Past an endless line, or one that broke the reader, nothing can be trusted.

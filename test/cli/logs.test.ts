@@ -2,6 +2,7 @@ import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { followLog } from "../../supervisor/cli/follow-log.ts";
+import { workerLogIn } from "../../supervisor/host/log-file.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { FakeTerminal } from "./fake-terminal.ts";
 import { lmx } from "./lmx.ts";
@@ -73,6 +74,24 @@ describe("logs", () => {
     expect(await lmx(["logs", "--level", "loud"], { OPTA_LMX_HOME: home })).toMatchObject({
       code: 64,
       err: expect.stringContaining("expected one of trace, debug, info, warn, error, fatal"),
+    });
+  });
+
+  it("--worker shows what the workers of one model wrote, and says whose it wants to know", async () => {
+    const home = await homeWith(line(30, "supervisor", { model: "org/a" }));
+    await mkdir(join(home, "logs/workers"));
+    const path = workerLogIn(join(home, "logs"), "org/a");
+    await writeFile(path, line(30, "newer", { model: "org/a", pid: 2 }));
+    await writeFile(`${path}.1`, line(30, "older", { model: "org/a", pid: 1 }));
+    expect(await messages(home, "--model", "org/a", "--worker")).toEqual(["older", "newer"]);
+    const env = { OPTA_LMX_HOME: home };
+    expect(await lmx(["logs", "--worker"], env)).toMatchObject({
+      code: 64,
+      err: expect.stringContaining("Name it with --model ID"),
+    });
+    expect(await lmx(["logs", "--worker", "--model", "org/b"], env)).toMatchObject({
+      code: 69,
+      err: expect.stringContaining("no worker of this model has run yet"),
     });
   });
 

@@ -99,6 +99,17 @@ describe("a real worker that dies of a signal in the middle of an answer", () =>
     for (const secret of ["zebrafinches", prompt, key, answer.text.slice(0, 40), ...homes])
       expect(text, secret).not.toContain(secret);
 
+    const said = (await lmx.lmx("logs", "--model", "lmx-demo", "--worker")).stdout;
+    const lines = said
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const ofVictim = lines.filter(({ pid }) => pid === victim);
+    expect(ofVictim.map(({ msg }) => msg)).toContain("Fatal Python error: Segmentation fault");
+    expect(ofVictim[0]).toMatchObject({ model: "lmx-demo", msg: "worker taken" });
+    expect(ofVictim.at(-1)).toMatchObject({ msg: "worker exited", signal: "SIGSEGV", intent: null });
+    for (const secret of ["zebrafinches", key, ...homes]) expect(said, secret).not.toContain(secret);
+
     expect((await lmx.lmx("dossiers", "show", id)).stdout).toContain("native_segv (crash)");
     expect((await lmx.lmx("events")).stdout).toContain(`dossier ${id}`);
   });

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { LogFile, logFileIn, logFilesOf } from "../../supervisor/host/log-file.ts";
+import { LogFile, logFileIn, logFilesOf, workerLogIn } from "../../supervisor/host/log-file.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 async function logIn(directory: string, options: { fileBytes?: number; now?: () => number } = {}) {
@@ -92,4 +92,14 @@ it("a process that dies at once writes what waits", async () => {
   log.flushSync();
   await log.flush();
   expect(await readFile(path, "utf8")).toBe("last words\n");
+});
+
+it("gives every model a log of its own, whatever its name", () => {
+  const names = ["org/a", "org%2Fa", "org--a", "../../etc/passwd", "ü".repeat(300), `${"ü".repeat(299)}x`];
+  const paths = names.map((name) => workerLogIn("/logs", name));
+  expect(new Set(paths).size).toBe(names.length);
+  for (const path of paths) {
+    expect(dirname(path)).toBe("/logs/workers");
+    expect(Buffer.byteLength(basename(path))).toBeLessThan(230);
+  }
 });

@@ -17,6 +17,7 @@ function start(fixture: string) {
     {
       onNotification: (method, params) => notifications.push([method, params]),
       onViolation: (violation) => violations.push(violation),
+      onStderr() {},
     },
   );
   started.push(worker);
@@ -68,7 +69,7 @@ describe("a worker process", () => {
   it("reports a program that does not exist as an exit with its spawn error", async () => {
     const worker = new WorkerProcess(
       { file: "/nonexistent/python", args: [], env: {} },
-      { onNotification() {}, onViolation() {} },
+      { onNotification() {}, onViolation() {}, onStderr() {} },
     );
     expect((await worker.exited).spawnError?.code).toBe("ENOENT");
     expect(worker.pid).toBeUndefined();
@@ -132,7 +133,7 @@ describe("a worker's environment", () => {
     });
     const worker = new WorkerProcess(
       { ...command, args: [join(FIXTURES, "prints_its_environment.py")] },
-      { onNotification() {}, onViolation() {} },
+      { onNotification() {}, onViolation() {}, onStderr() {} },
     );
     started.push(worker);
     const seen = JSON.parse((await worker.exited).stderrTail) as Record<string, string>;

@@ -8,6 +8,7 @@ import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
 import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
 import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
 import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
+import { NO_WORKER_LOGS } from "../../supervisor/cluster/worker-logs.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
 import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
 import { FakeWorker } from "./fake-worker.ts";
@@ -88,6 +89,7 @@ export function hostWithFakes(
     observer: options.observer ?? NO_OBSERVER,
     events: NO_EVENTS,
     dossiers: NO_DOSSIERS,
+    workerLogs: NO_WORKER_LOGS,
     log: pino({ level: "silent" }),
     ...options.ports,
   });

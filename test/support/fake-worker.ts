@@ -51,6 +51,7 @@ export class FakeWorker {
       return {
         pid,
         exited: this.#exited.promise,
+        stderrTail: "",
         request: (method, params) =>
           this.#request(method, params as Record<string, unknown>, manual) as Promise<never>,
         stop: (how) => {

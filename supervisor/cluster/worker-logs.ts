@@ -1,0 +1,101 @@
+import type { LogFile } from "../host/log-file.ts";
+import { type RedactionFacts, redact } from "../policy/redact.ts";
+import type { WorkerExit } from "../process/worker-process.ts";
+import { StderrLines } from "./stderr-lines.ts";
+
+/** Takes down what the workers of a model write to stderr. */
+export interface WorkerLogDesk {
+  /** From its first word, also what it said before it belonged to the model, to its last. */
+  attach(modelId: string, worker: LoggedWorker): void;
+}
+
+/** What is taken down of a worker; WorkerSession is the real one. */
+export interface LoggedWorker {
+  readonly pid: number | null;
+  readonly exited: Promise<Pick<WorkerExit, "code" | "signal" | "intent">>;
+  /** What it has written so far, the end of it where it was much. */
+  readonly stderrTail: string;
+  onStderr: (chunk: Buffer) => void;
+}
+
+/** Takes nothing down. */
+export const NO_WORKER_LOGS: WorkerLogDesk = { attach: () => {} };
+
+/** A worker that writes more than this within a second is not followed: cleaning it would hold everybody up. Characters. */
+const MOST_PER_SECOND = 256 * 1024;
+
+export interface WorkerLogsOptions {
+  /** The file of a model. */
+  open(modelId: string): Pick<LogFile, "write" | "close">;
+  /** What must not stand in it. */
+  redaction(): RedactionFacts;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** One file a model, in lines like those of the supervisor's log. */
+export class WorkerLogs implements WorkerLogDesk {
+  readonly #options: WorkerLogsOptions;
+  readonly #files = new Map<string, Pick<LogFile, "write" | "close">>();
+
+  constructor(options: WorkerLogsOptions) {
+    this.#options = options;
+  }
+
+  attach(modelId: string, worker: LoggedWorker): void {
+    const file = this.#files.get(modelId) ?? this.#options.open(modelId);
+    this.#files.set(modelId, file);
+    const { pid } = worker;
+    const tell = (msg: string, fields: object = {}) => {
+      const line = { level: 30, time: this.#options.now(), model: modelId, pid, ...fields, msg };
+      file.write(`${JSON.stringify(line)}\n`);
+    };
+    const lines = new StderrLines();
+    const flood = new Flood(this.#options.now);
+    const write = (said: readonly string[]) => {
+      for (const text of said) {
+        const { isKept, leftOut } = flood.take(text.length);
+        if (leftOut > 0) tell("lines of this worker were left out: too many at once", { lost: leftOut });
+        if (isKept) tell(redact(text, this.#options.redaction()));
+      }
+    };
+    tell("worker taken");
+    write(lines.push(Buffer.from(worker.stderrTail)));
+    worker.onStderr = (chunk) => write(lines.push(chunk));
+    void worker.exited.then(({ code, signal, intent }) => {
+      write(lines.end());
+      tell("worker exited", { code, signal, intent });
+    });
+  }
+
+  /** Resolves when all is written, or given up. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#files.values()].map((file) => file.close()));
+  }
+}
+
+/** How much of a flood is let through. */
+class Flood {
+  readonly #now: () => number;
+  #second = 0;
+  #length = 0;
+  #leftOut = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @returns whether this line is kept, and how many before it were not, told once */
+  take(length: number): { readonly isKept: boolean; readonly leftOut: number } {
+    const second = Math.floor(this.#now() / 1000);
+    if (second !== this.#second) [this.#second, this.#length] = [second, 0];
+    this.#length += length;
+    if (this.#length > MOST_PER_SECOND) {
+      this.#leftOut += 1;
+      return { isKept: false, leftOut: 0 };
+    }
+    const leftOut = this.#leftOut;
+    this.#leftOut = 0;
+    return { isKept: true, leftOut };
+  }
+}
