@@ -51,6 +51,19 @@ export function operatorRequest(
   };
 }
 
+/** Reads the configuration again. @param isRefused its file has a mistake, so nothing of it may be applied */
+export function reloadRequest(isRefused: boolean): SoakRequest {
+  return {
+    kind: isRefused ? "operator: reload of a mistake" : "operator: reload",
+    method: "POST",
+    path: "/admin/config/reload",
+    body: "{}",
+    model: null,
+    reading: AT_ONCE,
+    check: isRefused ? refused(400, "invalid_request_error") : status(200),
+  };
+}
+
 /** The next request of a client of this role to a model that may fail at any time. */
 export function victimRequest(
   role: Exclude<Role, "light">,

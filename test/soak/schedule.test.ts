@@ -66,6 +66,7 @@ describe("the fault schedule", () => {
       "hold-gil",
       "quarantine",
       "restart",
+      "stall",
       "unload",
       "weights nan",
       "weights truncated",

@@ -3,7 +3,7 @@ import { Random } from "./random.ts";
 export type WorkerSignal = "SIGKILL" | "SIGSEGV" | "SIGABRT" | "SIGBUS" | "SIGTERM" | "SIGSTOP";
 
 /** What a sound worker suddenly does; see worker/lmx_worker. */
-export type Habit = "garbage" | "endless-line" | "hold-gil";
+export type Habit = "garbage" | "endless-line" | "hold-gil" | "stall";
 
 /** What is done to one model. */
 export type ModelFault =
@@ -22,10 +22,12 @@ export interface ModelStep {
   readonly delayMs: number;
 }
 
-/** What is done to the whole service. A reload of its configuration would be one more kind. */
+/** What is done to the whole service. */
 export type ServiceFault =
   | { readonly kind: "pause"; readonly forMs: number }
-  | { readonly kind: "kill-spare" };
+  | { readonly kind: "kill-spare" }
+  /** Its configuration is read again: changed, or with a mistake for which it must be refused whole. */
+  | { readonly kind: "reload"; readonly how: "changed" | "refused" };
 
 export interface ServiceStep {
   readonly index: number;
@@ -36,7 +38,7 @@ export interface ServiceStep {
 
 const signal = (name: WorkerSignal): ModelFault => ({ kind: "signal", signal: name });
 
-/** Out of a thousand. Deaths by heartbeat take seconds each, so there are few. */
+/** Out of about a thousand. Deaths by heartbeat or for want of progress take seconds each, so there are few. */
 const MODEL_FAULTS: readonly (readonly [number, ModelFault])[] = [
   [310, signal("SIGKILL")],
   [150, signal("SIGSEGV")],
@@ -47,6 +49,7 @@ const MODEL_FAULTS: readonly (readonly [number, ModelFault])[] = [
   [40, { kind: "habit", habit: "garbage" }],
   [15, { kind: "habit", habit: "endless-line" }],
   [10, { kind: "habit", habit: "hold-gil" }],
+  [8, { kind: "habit", habit: "stall" }],
   [15, { kind: "damage", how: "truncated" }],
   [15, { kind: "damage", how: "nan" }],
   [30, { kind: "verb", verb: "unload" }],
@@ -75,6 +78,8 @@ export function* serviceSchedule(seed: number): Generator<ServiceStep, never> {
       // Longer than a heartbeat with all its misses: nobody may be judged by it.
       [1, { kind: "pause", forMs: random.between(8_000, 10_000) }],
       [3, { kind: "kill-spare" }],
+      [3, { kind: "reload", how: "changed" }],
+      [1, { kind: "reload", how: "refused" }],
     ]);
     yield { index, fault, delayMs: random.between(5_000, 20_000) };
   }
@@ -105,6 +110,8 @@ export function faultName(fault: ModelFault | ServiceFault): string {
       return `supervisor paused`;
     case "kill-spare":
       return "SIGKILL of the spare";
+    case "reload":
+      return `configuration ${fault.how}`;
     default:
       return fault satisfies never;
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
@@ -116,6 +116,11 @@ export class OwnService {
   /** Ends it if it still runs, whatever state it is in. */
   kill(): void {
     if (this.exit === null) this.#child.kill("SIGKILL");
+  }
+
+  /** What it will read at the next reload. */
+  writeConfig(config: Record<string, unknown>): void {
+    writeFileSync(join(this.home, "config.yaml"), stringify(config));
   }
 
   removeState(): void {

@@ -8,7 +8,7 @@ export const SCALED = {
     canary_seconds: 30,
     heartbeat_seconds: 0.5,
     ping_seconds: 2,
-    progress_seconds: 30,
+    progress_seconds: 10,
     hold_seconds: 10,
     drain_seconds: 1,
   },
@@ -24,10 +24,14 @@ export const SCALED = {
   },
 } as const;
 
-/** The soaked service's configuration; requests load what is not loaded. */
-export function soakConfig(models: readonly string[]): Record<string, unknown> {
+/** The soaked service's configuration; requests load what is not loaded. @param more settings of a reload */
+export function soakConfig(
+  models: readonly string[],
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     ...SCALED,
+    ...more,
     auto_load: models,
     load_on_request: "always",
     lm_studio: false,

@@ -6,6 +6,7 @@ shipped ones.
 
 import ctypes
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -34,6 +35,8 @@ def go_wrong(habit: str) -> None:
             WITH_GIL.write(REPLIES, b"\n" + b"x" * ENDLESS_BYTES, ENDLESS_BYTES)
         case "hold-gil":
             WITH_GIL.sleep(3600)
+        case "stall":
+            os.kill(os.getpid(), signal.SIGUSR2)
         case _:
             raise ValueError(f"expected a habit, got {habit!r}")
 
@@ -50,4 +53,6 @@ def watch(file: Path) -> None:
         go_wrong(habit)
 
 
+# Python's handlers run on the main thread, where the engine is: pings are still answered, nothing is computed.
+signal.signal(signal.SIGUSR2, lambda *_: time.sleep(3600))
 threading.Thread(target=watch, args=(Path(os.environ["TMPDIR"]) / "soak-habit",), daemon=True).start()
