@@ -15,5 +15,9 @@ const { join } = await import("node:path");
 // directory, because code found in a shared temporary directory could be anybody's. Not being able to is no harm.
 const { enableCompileCache } = await import("node:module");
 enableCompileCache(join(process.env.OPTA_LMX_HOME || join(homedir(), ".opta-lmx"), "cache", "compiled"));
+// Old objects are collected when they have grown by half, not fourfold: the memory of a service that runs for months is
+// then what it needs, and growth that is none can be told from a leak.
+const { setFlagsFromString } = await import("node:v8");
+setFlagsFromString("--heap-growing-percent=50");
 const source = new URL("../supervisor/main.ts", import.meta.url);
 await import(existsSync(source) ? source.href : new URL("../dist/supervisor/main.js", import.meta.url).href);
