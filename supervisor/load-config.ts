@@ -50,7 +50,7 @@ export function loadConfig({
   env = process.env,
   home = homedir(),
 }: ConfigInput = {}): LoadedConfig {
-  const paths = configPaths(flags, env, home);
+  const paths = configPaths({ flags, env, home });
   const file = readConfigFile(paths.configFile, flags.config !== undefined);
   const outside = readOutside(flags, env);
   const problems = [...checkFile(file), ...outside.problems];
@@ -67,7 +67,12 @@ export function loadConfig({
   return { config, sources: sourcesOf(config, file.values, outside.sources), paths };
 }
 
-function configPaths(flags: ConfigFlags, env: NonNullable<ConfigInput["env"]>, home: string): ConfigPaths {
+/** Where everything is; not a matter of what the configuration file says, which may be broken. */
+export function configPaths({
+  flags = {},
+  env = process.env,
+  home = homedir(),
+}: ConfigInput = {}): ConfigPaths {
   const stateDirectory = absolute(env.OPTA_LMX_HOME || join(home, ".opta-lmx"), process.cwd(), home);
   const inState = (name: string): string => join(stateDirectory, name);
   return {

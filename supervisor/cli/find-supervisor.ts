@@ -1,5 +1,6 @@
+import { ConfigError } from "../config/config-problem.ts";
 import { readAddress } from "../host/address-file.ts";
-import { type LoadedConfig, loadConfig } from "../load-config.ts";
+import { configPaths, type LoadedConfig, loadConfig } from "../load-config.ts";
 import { CliError, type CliIo, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
@@ -23,7 +24,7 @@ export interface SupervisorAddress {
   readonly adminKey: string | undefined;
   /** Key for `/v1`. */
   readonly apiKey: string | undefined;
-  /** The configuration of this state directory; null when an address was given, and it was not read. */
+  /** The configuration of this state directory; null when it was not read, as an address was given, or cannot be. */
   readonly local: LoadedConfig | null;
 }
 
@@ -31,25 +32,34 @@ export interface SupervisorAddress {
 export function findSupervisor({ values, io }: CommandInput): SupervisorAddress {
   const givenUrl = textOption(values, "url") ?? (io.env.OPTA_LMX_URL || undefined);
   // With an explicit address the configuration is not read: it may be broken, and its keys are for another server.
-  const local = givenUrl === undefined ? localConfig(textOption(values, "config"), io) : null;
+  // A running supervisor knows its address better than the configuration: flags may have changed it.
+  const noted = givenUrl === undefined ? readAddress(configPaths({ env: io.env }).addressFile) : null;
+  const local = givenUrl === undefined ? localConfig(textOption(values, "config"), io, noted !== null) : null;
   const key = (option: string, variable: string, configured: readonly string[] | undefined) =>
     textOption(values, option) ?? firstOf(io.env[variable]) ?? configured?.[0];
   return {
-    url: checkedUrl(givenUrl ?? localUrl(local)),
+    url: checkedUrl(givenUrl ?? noted ?? urlOf(local?.config.host ?? "127.0.0.1", local?.config.port ?? 0)),
     adminKey: key("admin-key", "OPTA_LMX_ADMIN_KEYS", local?.config.admin_keys),
     apiKey: key("api-key", "OPTA_LMX_API_KEYS", local?.config.api_keys),
     local,
   };
 }
 
-function localConfig(file: string | undefined, { env }: CliIo): LoadedConfig {
-  return loadConfig({ flags: file === undefined ? {} : { config: file }, env });
-}
-
-/** A running supervisor knows its address better than the configuration: flags may have changed it. */
-function localUrl(local: LoadedConfig | null): string {
-  const noted = local === null ? null : readAddress(local.paths.addressFile);
-  return noted ?? urlOf(local?.config.host ?? "127.0.0.1", local?.config.port ?? 0);
+/** A supervisor that runs can be asked, whatever has become of the file it was started with. */
+function localConfig(
+  file: string | undefined,
+  { env, stderr }: CliIo,
+  isRunning: boolean,
+): LoadedConfig | null {
+  try {
+    return loadConfig({ flags: file === undefined ? {} : { config: file }, env });
+  } catch (error) {
+    if (!isRunning || !(error instanceof ConfigError)) throw error;
+    stderr.write(
+      `lmx: warning: ${error.message}; asking the supervisor that runs, without keys from there\n`,
+    );
+    return null;
+  }
 }
 
 function firstOf(list: string | undefined): string | undefined {

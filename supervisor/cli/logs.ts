@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { logFileIn, workerLogIn } from "../host/log-file.ts";
-import { loadConfig } from "../load-config.ts";
+import { configPaths } from "../load-config.ts";
 import { CliError, type Command, type CommandInput, numberOption, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { followLog } from "./follow-log.ts";
@@ -20,7 +20,6 @@ export const logsCommand: Command = {
     model: { type: "string", short: "m" },
     level: { type: "string", short: "l" },
     worker: { type: "boolean", short: "w" },
-    config: { type: "string" },
     json: { type: "boolean" },
   },
   help: `Reads logs/supervisor.log in the state directory, and the older files beside it when the lines asked for are there.
@@ -33,7 +32,6 @@ Options:
   -m, --model ID    only what concerns this model
   -l, --level LEVEL trace, debug, info, warn, error or fatal: only this level and above
   -w, --worker      what the workers of the model wrote to stderr; with --model
-  --config FILE     the configuration whose state directory is meant
   --json            JSON lines on a terminal too
 
 Examples:
@@ -61,17 +59,13 @@ Examples:
 };
 
 function logPath(input: CommandInput): string {
-  const directory = join(stateDirectory(input), "logs");
-  if (input.values.worker !== true) return logFileIn(directory);
-  const model = textOption(input.values, "model");
+  const { io, values } = input;
+  const directory = join(configPaths({ env: io.env }).stateDirectory, "logs");
+  if (values.worker !== true) return logFileIn(directory);
+  const model = textOption(values, "model");
   if (model === undefined)
     throw new CliError(EXIT_CODES.usage.code, "usage", "--worker: whose? Name it with --model ID.");
   return workerLogIn(directory, model);
-}
-
-function stateDirectory({ io, values }: CommandInput): string {
-  const file = textOption(values, "config");
-  return loadConfig({ flags: file === undefined ? {} : { config: file }, env: io.env }).paths.stateDirectory;
 }
 
 function filterOf({ values }: CommandInput): LogFilter {

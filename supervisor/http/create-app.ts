@@ -67,7 +67,8 @@ export function createApp(options: AppOptions): App {
   const { cluster, service, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
   const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
-  app.use(requestId(), accessLog(log), countOutcomes(metrics));
+  const keys = () => [...config().api_keys, ...config().admin_keys];
+  app.use(requestId(), accessLog(log, keys), countOutcomes(metrics));
   app.use(
     loopbackHost(options.config.host),
     followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),

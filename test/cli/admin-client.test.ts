@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { writeAddress } from "../../supervisor/host/address-file.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { always, errorBody, fakeSupervisor, modelList } from "./fake-supervisor.ts";
 import { lmx } from "./lmx.ts";
@@ -49,6 +50,17 @@ describe("finding the supervisor", () => {
     expect(code).toBe(78);
     expect(err).toContain('did you mean "port"?');
     expect((await lmx(["ps", "--url", url], { OPTA_LMX_HOME: home })).code).toBe(0);
+  });
+
+  it("a supervisor that runs is asked although its configuration is broken by now", async () => {
+    const { url } = await fakeSupervisor(ok);
+    const home = await temporaryDirectory();
+    await writeFile(join(home, "config.yaml"), "prot: 1\n");
+    await writeAddress(join(home, "address.json"), url);
+    const { code, err } = await lmx(["ps"], { OPTA_LMX_HOME: home });
+    expect(code).toBe(0);
+    expect(err).toContain('did you mean "port"?');
+    expect(err).toContain("asking the supervisor that runs");
   });
 
   it("a server on all interfaces is asked on this one", async () => {

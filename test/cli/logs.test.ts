@@ -77,6 +77,12 @@ describe("logs", () => {
     });
   });
 
+  it("need no configuration that can be read", async () => {
+    const home = await homeWith(line(30, "still here"));
+    await writeFile(join(home, "config.yaml"), "prot: 1\n");
+    expect(await messages(home)).toEqual(["still here"]);
+  });
+
   it("--worker shows what the workers of one model wrote, and says whose it wants to know", async () => {
     const home = await homeWith(line(30, "supervisor", { model: "org/a" }));
     await mkdir(join(home, "logs/workers"));

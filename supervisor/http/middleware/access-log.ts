@@ -1,19 +1,26 @@
 import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
+import { redact } from "../../policy/redact.ts";
 import type { AppEnv, StreamEnd } from "../app-context.ts";
 import { isHealthPath } from "../health-paths.ts";
 
-/** One line per request, for a stream when it is over. Never a body, a query or a key. */
-export function accessLog(log: Logger): MiddlewareHandler<AppEnv> {
+/**
+ * One line per request, for a stream when it is over. Never a body, a query or a key.
+ * @param keys those of this service: one sent in a wrong place may be taken for a model's name or a path
+ */
+export function accessLog(log: Logger, keys: () => readonly string[]): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     await next();
+    const isRefused = c.res.status >= 400;
+    const clean = (text: string) => (isRefused ? redact(text, { homes: [], secrets: keys() }) : text);
+    const model = c.get("model");
     const facts = {
       id: c.get("requestId"),
       method: c.req.method,
-      path: c.req.path,
+      path: clean(c.req.path),
       status: c.res.status,
-      model: c.get("model"),
+      model: model === undefined ? undefined : clean(model),
     };
     // Probes come every second and say nothing.
     const level = isHealthPath(c.req.path) ? "debug" : "info";
