@@ -1,6 +1,6 @@
-import { type DossierList, dossierListSchema, dossierSchema } from "../../shared/dossier.ts";
+import { type Dossier, type DossierList, dossierListSchema, dossierSchema } from "../../shared/dossier.ts";
 import { connect } from "./admin-client.ts";
-import { type Command, numberOption, textOption } from "./command.ts";
+import { CliError, type Command, numberOption, textOption } from "./command.ts";
 import { minuteOf } from "./compat-query.ts";
 import { dossierReport, howItEnded, whatCameNext } from "./dossier-report.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -50,29 +50,44 @@ Examples:
 
 export const dossiersShowCommand: Command = {
   name: "dossiers show",
-  arguments: ["id"],
-  summary: "show everything that is known about the death of one worker",
-  options: CONNECTION_OPTIONS,
+  arguments: [],
+  rest: "id",
+  summary: "show everything that is known about the death of one worker, the newest if not named",
+  options: { ...CONNECTION_OPTIONS, model: { type: "string", short: "m" } },
   help: `Shows what died, when and of what, what to do about it, its memory, its stacks and its last words. Made for a bug
 report; look through the last words first, they are the worker's own. The end of them is shown, --json has all.
 
 Options:
+  -m, --model ID    without an id: the newest of this model
 ${CONNECTION_HELP}
 
 Examples:
-  lmx dossiers show "$(lmx dossiers --limit 1 --json | jq -r '.data[0].id')"`,
+  lmx dossiers show
+  lmx dossiers show --model lmx-demo
+  lmx dossiers show 20261121T122103818Z-221a29 --json | jq -r .stderr_tail`,
   run: async (input) => {
     const { io, values, positionals } = input;
-    const path = `/admin/models/dossiers/${encodeURIComponent(positionals[0] ?? "")}`;
-    const dossier = await connect(input).get(path, dossierSchema);
-    const text =
+    const show = (dossier: Dossier) =>
       values.json === true
         ? JSON.stringify(dossier, null, 2)
         : dossierReport(dossier, stylesFor(io.stdout, io.env));
-    io.stdout.write(`${text}\n`);
+    const client = connect(input);
+    const ids = positionals.length > 0 ? positionals : [await newestId(client, textOption(values, "model"))];
+    for (const id of ids) {
+      const dossier = await client.get(`/admin/models/dossiers/${encodeURIComponent(id)}`, dossierSchema);
+      io.stdout.write(`${show(dossier)}\n`);
+    }
     return EXIT_CODES.ok.code;
   },
 };
+
+async function newestId(client: ReturnType<typeof connect>, model: string | undefined): Promise<string> {
+  const query = new URLSearchParams({ ...(model !== undefined && { model }), limit: "1" });
+  const { data } = await client.get(`/admin/models/dossiers?${query}`, dossierListSchema);
+  const whose = model === undefined ? "No worker" : `No worker of ${printable(model)}`;
+  if (data[0] === undefined) throw new CliError(EXIT_CODES.failed.code, "not_found", `${whose} has died.`);
+  return data[0].id;
+}
 
 function listText({ data, unreadable }: DossierList, styles: Styles): string {
   const unread = unreadable.map((name) => `A file in dossiers cannot be read: ${printable(name)}`);

@@ -124,8 +124,24 @@ describe("dossiers show", () => {
     expect([code, err]).toEqual([1, "lmx: No dossier x.\n"]);
   });
 
-  it("wants an id", async () => {
-    expect((await lmx(["dossiers", "show"])).code).toBe(64);
+  it("shows the newest when none is named, also of one model", async () => {
+    const { url, asked } = await fakeSupervisor(({ path }) => ({
+      status: 200,
+      body: path.includes("?") ? list(dossier()) : dossier(),
+    }));
+    const { code, out } = await lmx(["dossiers", "show", "-m", "org/a", "--url", url]);
+    expect(code).toBe(0);
+    expect(out).toContain(`Dossier ${ID}`);
+    expect(asked.map(({ path }) => path)).toEqual([
+      "/admin/models/dossiers?model=org%2Fa&limit=1",
+      `/admin/models/dossiers/${ID}`,
+    ]);
+    const none = await fakeSupervisor(always(200, list()));
+    const { code: failed, err } = await lmx(["dossiers", "show", "--url", none.url]);
+    expect([failed, err]).toEqual([1, "lmx: No worker has died.\n"]);
+  });
+
+  it("a word that is no command of its own gets a hint", async () => {
     expect((await lmx(["dossiers", "shwo", "x"])).err).toContain('"lmx dossiers show"');
   });
 });
