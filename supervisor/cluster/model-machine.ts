@@ -18,10 +18,11 @@ import { admissionError } from "./load-errors.ts";
 import type { LoadPermit, LoadQueue } from "./load-queue.ts";
 import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
 import type { ModelRecord } from "./model-record.ts";
-import { ModelWorkers, type WorkerPorts } from "./model-workers.ts";
+import { ModelWorkers } from "./model-workers.ts";
 import { RequestSeats } from "./request-seats.ts";
 import { stateEvents } from "./state-events.ts";
 import { Waiters } from "./waiters.ts";
+import type { WorkerPorts } from "./worker-ports.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /** What one model needs from the rest of the supervisor. */

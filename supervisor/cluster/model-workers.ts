@@ -1,47 +1,17 @@
-import type { Logger } from "pino";
-import type { ModelSettings, Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import type { WorkerDeath } from "../policy/dossier.ts";
-import { classifyExit, explainExit, type WorkerPhase } from "../policy/failure.ts";
 import { PROCESS_BYTES } from "../policy/memory-estimate.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../policy/model-state.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
-import type { DossierDesk } from "./dossiers.ts";
 import { deathOf, exitEvent, progressTeller } from "./dossiers-death.ts";
-import type { EventSink } from "./event-log.ts";
-import { IdleWatch } from "./idle-watch.ts";
-import type { LoadIntents } from "./load-intents.ts";
 import { loadWorker, type PhaseOutcome, runCanary } from "./load-worker.ts";
-import type { ClusterObserver, WorkerMemory } from "./observer.ts";
-import type { WorkerLogDesk } from "./worker-logs.ts";
+import type { WorkerMemory } from "./observer.ts";
+import { watchServing } from "./serving-watch.ts";
+import type { WorkerPorts } from "./worker-ports.ts";
 import type { WorkerSession } from "./worker-session.ts";
+import { explainSlotExit, spawnFailure, type WorkerSlot } from "./worker-slot.ts";
 import { WorkerWatch } from "./worker-watch.ts";
-
-export interface WorkerPorts {
-  /** Starts a worker process; may wait for the Python runtime. */
-  launch(modelId: string): Promise<WorkerSession>;
-  settings(modelId: string): ModelSettings;
-  readonly timeouts: Timeouts;
-  /** A model leaves after this long without a request; null: never. Milliseconds. */
-  idleMs(modelId: string): number | null;
-  /** A model that has served this long without a failure is forgiven one. Milliseconds. */
-  readonly forgiveMs: number;
-  /** Resolves when the memory of the model's dead worker is there again, or has taken too long. */
-  memoryBack(modelId: string): Promise<void>;
-  /** Resident bytes a worker of this model may take; null: no cap. */
-  capBytes(modelId: string): number | null;
-  readonly intents: Pick<LoadIntents, "begin" | "end">;
-  /** Monotonic milliseconds. */
-  now(): number;
-  readonly observer: ClusterObserver;
-  readonly events: EventSink;
-  readonly dossiers: DossierDesk;
-  readonly workerLogs: WorkerLogDesk;
-  /** What the model's worker takes now; null: it has none. Bytes. */
-  measured(modelId: string, bytes: number | null): void;
-  readonly log: Logger;
-}
 
 /** What the newest load and canary of a model showed. */
 export interface LoadEvidence {
@@ -60,18 +30,6 @@ export interface StartOrder {
   readonly key: string | null;
 }
 
-interface Slot {
-  readonly session: WorkerSession;
-  readonly entry: CatalogueEntry;
-  readonly key: string | null;
-  readonly watch: WorkerWatch;
-  phase: WorkerPhase;
-  /** Why it had to be ended, when it failed while it still lived. */
-  failure: Failure | null;
-  /** Name of the dossier of its failure; null: it has not failed, or that was no death. */
-  dossierId: string | null;
-}
-
 /** What a model's workers tell about themselves. */
 export interface WorkerReports {
   event(event: ModelEvent): void;
@@ -87,7 +45,7 @@ export class ModelWorkers {
   readonly #ports: WorkerPorts;
   readonly #report: WorkerReports["event"];
   readonly #reportDeath: WorkerReports["death"];
-  readonly #slots = new Map<WorkerNumber, Slot>();
+  readonly #slots = new Map<WorkerNumber, WorkerSlot>();
   /** Asked to end before their process existed. */
   readonly #endedEarly = new Set<WorkerNumber>();
   #evidence: LoadEvidence | null = null;
@@ -173,8 +131,7 @@ export class ModelWorkers {
       if (this.#evidence !== null) this.#evidence = { ...this.#evidence, canary: evidence, warning };
       this.#report({ kind: "canary-passed", worker });
       slot.session.onFinished = () => this.#report({ kind: "finished", worker });
-      this.#armForgiveness(worker);
-      this.#watchIdle(worker, slot);
+      this.#watchServing(worker, slot);
     });
   }
 
@@ -221,19 +178,12 @@ export class ModelWorkers {
     }
   }
 
-  async #launch(worker: WorkerNumber, { entry, key }: StartOrder): Promise<Slot | null> {
+  async #launch(worker: WorkerNumber, { entry, key }: StartOrder): Promise<WorkerSlot | null> {
     let session: WorkerSession;
     try {
       session = await this.#ports.launch(entry.id);
     } catch (error) {
-      const exit = {
-        code: null,
-        signal: null,
-        stderrTail: "",
-        intent: null,
-        spawnError: error as NodeJS.ErrnoException,
-      };
-      const failure = classifyExit(exitFacts("starting", exit, null));
+      const failure = spawnFailure(error as NodeJS.ErrnoException);
       this.#lastOneFailed = true;
       this.#ports.observer.workerExited(entry.id, failure.reason.cause);
       this.#report({ kind: "exited", worker, failure });
@@ -241,7 +191,15 @@ export class ModelWorkers {
     }
     this.#ports.observer.workerStarted(entry.id, this.#lastOneFailed);
     const watch = this.#watch(worker, session, entry.id);
-    const slot: Slot = { session, entry, key, watch, phase: "starting", failure: null, dossierId: null };
+    const slot: WorkerSlot = {
+      session,
+      entry,
+      key,
+      watch,
+      phase: "starting",
+      failure: null,
+      dossierId: null,
+    };
     this.#slots.set(worker, slot);
     this.#ports.workerLogs.attach(entry.id, session);
     const details = { pid: session.pid, restart: this.#lastOneFailed };
@@ -289,44 +247,45 @@ export class ModelWorkers {
       if (session.loaded !== null) watch.noteReported(bytes);
   }
 
-  #watchIdle(worker: WorkerNumber, { session, entry }: Slot): void {
-    const idleMs = this.#ports.idleMs(entry.id);
-    if (idleMs === null) return;
-    const onIdle = () => this.#report({ kind: "idle", worker });
-    const watch = new IdleWatch({ subject: session, idleMs, onIdle, now: () => performance.now() });
-    void session.exited.then(() => watch.stop());
+  #watchServing(worker: WorkerNumber, { session, entry, key }: WorkerSlot): void {
+    const { forgiveMs, intents } = this.#ports;
+    watchServing({
+      session,
+      idleMs: this.#ports.idleMs(entry.id),
+      forgiveMs,
+      onIdle: () => this.#report({ kind: "idle", worker }),
+      onSteady: (finishedRequests) => {
+        intents.end(key, session.pid);
+        if (finishedRequests > 0)
+          this.#report({ kind: "steady", worker, routableMs: forgiveMs, finishedRequests });
+      },
+    });
   }
 
-  #onExit(worker: WorkerNumber, slot: Slot, exit: WorkerExit): void {
+  #onExit(worker: WorkerNumber, slot: WorkerSlot, exit: WorkerExit): void {
+    const { log, intents, observer, events, dossiers, measured, capBytes } = this.#ports;
+    const { entry, session, key, phase } = slot;
     const { code, signal, intent } = exit;
-    this.#ports.log.info(
-      { model: slot.entry.id, pid: slot.session.pid, code, signal, intent, phase: slot.phase },
-      "worker exited",
-    );
-    const explained = explainExit(exitFacts(slot.phase, exit, slot.session.fatal));
-    const { advice, blamesModel } = explained;
-    const failure: Failure = blamesModel ? explained.failure : { ...explained.failure, counts: false };
+    const { explained, failure, reason } = explainSlotExit(slot, exit);
+    log.info({ model: entry.id, pid: session.pid, code, signal, intent, phase }, "worker exited");
     if (intent === null)
-      this.#ports.log.warn(
-        { model: slot.entry.id, class: failure.class, ...failure.reason, advice },
+      log.warn(
+        { model: entry.id, class: failure.class, ...failure.reason, advice: explained.advice },
         "worker died",
       );
     // Whoever saw the worker end is still there, so it did not take the machine down.
-    this.#ports.intents.end(slot.key, slot.session.pid);
-    this.#lastOneFailed = intent === null || slot.failure !== null;
-    this.#ports.observer.workerExited(
-      slot.entry.id,
-      slot.failure?.reason.cause ?? (intent === null ? failure.reason.cause : "stopped"),
-    );
-    if (intent === null) slot.dossierId ??= this.#ports.dossiers.reserve(slot.entry.id);
-    this.#ports.events.emit(exitEvent(slot, exit, slot.failure ?? (intent === null ? failure : null)));
+    intents.end(key, session.pid);
+    this.#lastOneFailed = reason !== null;
+    observer.workerExited(entry.id, reason?.reason.cause ?? "stopped");
+    if (intent === null) slot.dossierId ??= dossiers.reserve(entry.id);
+    events.emit(exitEvent(slot, exit, reason));
     // The state moves first, so that a lost request is judged by where the model is going.
     this.#report({ kind: "exited", worker, failure });
-    const death = deathOf(slot, exit, explained, failure, this.#ports.capBytes(slot.entry.id));
-    if (death !== null) this.#reportDeath(worker, slot.session, death);
+    const death = deathOf(slot, exit, explained, failure, capBytes(entry.id));
+    if (death !== null) this.#reportDeath(worker, session, death);
     this.#slots.delete(worker);
-    if (this.#slots.size === 0) this.#ports.measured(slot.entry.id, null);
-    slot.session.loseAll();
+    if (this.#slots.size === 0) measured(entry.id, null);
+    session.loseAll();
   }
 
   #afterPhase<T>(worker: WorkerNumber, outcome: PhaseOutcome<T>, done: (result: T) => void): void {
@@ -354,31 +313,8 @@ export class ModelWorkers {
     if (isDeath) slot.dossierId ??= this.#ports.dossiers.reserve(slot.entry.id);
   }
 
-  #tellCanary({ entry }: Slot, details: Readonly<Record<string, unknown>>, failure?: Failure): void {
+  #tellCanary({ entry }: WorkerSlot, details: Readonly<Record<string, unknown>>, failure?: Failure): void {
     const reason = failure?.reason ?? null;
     this.#ports.events.emit({ type: "canary", model: entry.id, reason, details });
   }
-
-  #armForgiveness(worker: WorkerNumber): void {
-    const timer = setInterval(() => {
-      const slot = this.#slots.get(worker);
-      if (slot === undefined) return clearInterval(timer);
-      this.#ports.intents.end(slot.key, slot.session.pid);
-      const finishedRequests = slot.session.takeFinished();
-      if (finishedRequests > 0)
-        this.#report({ kind: "steady", worker, routableMs: this.#ports.forgiveMs, finishedRequests });
-    }, this.#ports.forgiveMs);
-    timer.unref();
-  }
-}
-
-function exitFacts(phase: WorkerPhase, exit: WorkerExit, fatal: WorkerSession["fatal"]) {
-  return {
-    phase,
-    code: exit.code,
-    signal: exit.signal,
-    spawnError: exit.spawnError?.message ?? null,
-    fatal,
-    stderrTail: exit.stderrTail,
-  };
 }

@@ -1,0 +1,34 @@
+import type { Logger } from "pino";
+import type { ModelSettings, Timeouts } from "../../shared/config.ts";
+import type { DossierDesk } from "./dossiers.ts";
+import type { EventSink } from "./event-log.ts";
+import type { LoadIntents } from "./load-intents.ts";
+import type { ClusterObserver } from "./observer.ts";
+import type { WorkerLogDesk } from "./worker-logs.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+/** What the workers of one model need from the rest of the supervisor. */
+export interface WorkerPorts {
+  /** Starts a worker process; may wait for the Python runtime. */
+  launch(modelId: string): Promise<WorkerSession>;
+  settings(modelId: string): ModelSettings;
+  readonly timeouts: Timeouts;
+  /** A model leaves after this long without a request; null: never. Milliseconds. */
+  idleMs(modelId: string): number | null;
+  /** A model that has served this long without a failure is forgiven one. Milliseconds. */
+  readonly forgiveMs: number;
+  /** Resolves when the memory of the model's dead worker is there again, or has taken too long. */
+  memoryBack(modelId: string): Promise<void>;
+  /** Resident bytes a worker of this model may take; null: no cap. */
+  capBytes(modelId: string): number | null;
+  readonly intents: Pick<LoadIntents, "begin" | "end">;
+  /** Monotonic milliseconds. */
+  now(): number;
+  readonly observer: ClusterObserver;
+  readonly events: EventSink;
+  readonly dossiers: DossierDesk;
+  readonly workerLogs: WorkerLogDesk;
+  /** What the model's worker takes now; null: it has none. Bytes. */
+  measured(modelId: string, bytes: number | null): void;
+  readonly log: Logger;
+}
