@@ -1,7 +1,6 @@
 import { homedir } from "node:os";
 import type { Logger } from "pino";
 import type { OperatorWord } from "./cluster/cluster.ts";
-import type { CompatSweep } from "./cluster/compat-sweep.ts";
 import { watchDegraded } from "./cluster/degraded-watch.ts";
 import { openDossiers } from "./cluster/dossiers-open.ts";
 import { EventLog } from "./cluster/event-log.ts";
@@ -17,7 +16,7 @@ import { EventLoopLag } from "./host/event-loop-lag.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { createApp } from "./http/create-app.ts";
-import { type Listener, listen } from "./http/listen.ts";
+import { listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics/metrics.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
 import type { LoadedConfig } from "./load-config.ts";
@@ -29,9 +28,10 @@ import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
 import type { ServiceStartNumbers } from "./policy/service-start.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
 import { ensureRuntime } from "./runtime/ensure-runtime.ts";
-import type { Runtime } from "./runtime/runtime-marker.ts";
+import { RuntimeOnce } from "./runtime/runtime-once.ts";
 import { ServiceMode } from "./service-mode.ts";
 import { serviceStatus } from "./service-status.ts";
+import { Stopper } from "./stop-service.ts";
 import type { AuditLog } from "./store/audit-log.ts";
 
 export interface SupervisorOptions {
@@ -259,57 +259,4 @@ function safeModeNumbers({ safe_mode }: LoadedConfig["config"]): ServiceStartNum
     windowMs: safe_mode.within_seconds * 1000,
     steadyMs: safe_mode.steady_seconds * 1000,
   };
-}
-
-/** The Python runtime, built at most once; everybody waits for the same build. */
-class RuntimeOnce {
-  readonly ready: Promise<Runtime>;
-  #runtime: Runtime | null = null;
-
-  constructor(build: () => Promise<Runtime>) {
-    this.ready = build().then((runtime) => {
-      this.#runtime = runtime;
-      return runtime;
-    });
-    // Whoever needs it sees the error; nobody needing it yet is no reason to end the process.
-    this.ready.catch(() => {});
-  }
-
-  get built(): Runtime | null {
-    return this.#runtime;
-  }
-}
-
-/** Stops the service once, orderly or hurried; the second way overtakes the first. */
-class Stopper {
-  readonly #cluster: ModelCluster;
-  readonly #sweep: CompatSweep;
-  readonly #listener: Listener;
-  readonly #cleanUp: () => Promise<void>;
-  #stopped: Promise<void> | null = null;
-
-  constructor(cluster: ModelCluster, sweep: CompatSweep, listener: Listener, cleanUp: () => Promise<void>) {
-    this.#cluster = cluster;
-    this.#sweep = sweep;
-    this.#listener = listener;
-    this.#cleanUp = cleanUp;
-  }
-
-  stop(): Promise<void> {
-    this.#stopped ??= this.#finish();
-    return this.#stopped;
-  }
-
-  async abandon(): Promise<void> {
-    const stopped = this.stop();
-    await this.#cluster.abandon();
-    await stopped;
-  }
-
-  async #finish(): Promise<void> {
-    // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
-    await Promise.all([this.#cluster.stop(), this.#sweep.close()]);
-    await this.#listener.close();
-    await this.#cleanUp();
-  }
 }

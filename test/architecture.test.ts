@@ -75,9 +75,15 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/open-state.ts",
       "supervisor/service-mode.ts",
       "supervisor/service-status.ts",
+      "supervisor/stop-service.ts",
     ],
     packages: ["pino"],
     node: true,
+  },
+  "supervisor/stop-service.ts": {
+    rooms: ["supervisor/cluster", "supervisor/http"],
+    packages: [],
+    node: false,
   },
   "supervisor/compose-cluster.ts": {
     rooms: [...allBelowMain, "supervisor/load-config.ts", "supervisor/open-state.ts"],
