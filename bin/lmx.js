@@ -8,13 +8,20 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(69);
 }
 // A clone runs its sources; the npm package, which has none, runs the build (Node strips no types under node_modules).
-const { existsSync } = await import("node:fs");
+const { existsSync, mkdirSync } = await import("node:fs");
 const { homedir } = await import("node:os");
 const { join } = await import("node:path");
 // Keeps compiled (and type-stripped) modules between starts: half the time to listening, and less memory. In the state
 // directory, because code found in a shared temporary directory could be anybody's. Not being able to is no harm.
 const { enableCompileCache } = await import("node:module");
-enableCompileCache(join(process.env.OPTA_LMX_HOME || join(homedir(), ".opta-lmx"), "cache", "compiled"));
+const stateDirectory = process.env.OPTA_LMX_HOME || join(homedir(), ".opta-lmx");
+try {
+  // Made here first, because the cache would make it readable for everybody.
+  mkdirSync(stateDirectory, { mode: 0o700 });
+} catch {
+  // It is there, or cannot be made, which whoever needs it will say.
+}
+enableCompileCache(join(stateDirectory, "cache", "compiled"));
 // Old objects are collected when they have grown by half, not fourfold: the memory of a service that runs for months is
 // then what it needs, and growth that is none can be told from a leak.
 const { setFlagsFromString } = await import("node:v8");

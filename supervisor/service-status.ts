@@ -39,16 +39,25 @@ export function serviceStatus(facts: StatusFacts): Service {
   };
 }
 
+/** Why no traffic should be sent here; the first that holds is told. */
+export const SERVICE_REASONS = [
+  "draining",
+  "safe_mode",
+  "worker_runtime_broken",
+  "no_model_routable",
+] as const;
+
 function readiness(facts: StatusFacts): ServiceReadiness {
-  const { draining, cluster, autoLoad } = facts;
+  const { draining, safeMode, runtimeBroken, cluster, autoLoad } = facts;
   const models = countStates(cluster.models());
-  if (draining()) return { ok: false, reason: "draining", details: { models } };
-  if (facts.safeMode() !== null) return { ok: false, reason: "safe_mode", details: { models } };
-  if (facts.runtimeBroken() !== null)
-    return { ok: false, reason: "worker_runtime_broken", details: { models } };
-  if (autoLoad.length > 0 && (models.routable ?? 0) === 0)
-    return { ok: false, reason: "no_model_routable", details: { models } };
-  return { ok: true, reason: null, details: { models } };
+  const holds: Readonly<Record<(typeof SERVICE_REASONS)[number], boolean>> = {
+    draining: draining(),
+    safe_mode: safeMode() !== null,
+    worker_runtime_broken: runtimeBroken() !== null,
+    no_model_routable: autoLoad.length > 0 && (models.routable ?? 0) === 0,
+  };
+  const reason = SERVICE_REASONS.find((word) => holds[word]) ?? null;
+  return { ok: reason === null, reason, details: { models } };
 }
 
 function countStates(models: readonly ModelDetail[]): Record<string, number> {

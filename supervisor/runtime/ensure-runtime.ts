@@ -58,7 +58,7 @@ async function waitForTurn(
   for (;;) {
     if (signal.aborted) throw abortedBuild();
     try {
-      await mkdir(dirname(target), { recursive: true });
+      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       return await acquireLock(`${target}.lock`);
     } catch (error) {
       if (!(error instanceof LockHeldError)) throw explainSystemError("taking the lock", error, null);

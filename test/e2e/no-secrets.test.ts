@@ -1,11 +1,14 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { RunningSupervisor } from "../support/running-supervisor.ts";
 import { readChatStream } from "../support/sse.ts";
 
+const LMX = join(import.meta.dirname, "../../bin/lmx.js");
 const API_KEY = "client-key-quagga-1";
 const ADMIN_KEY = "operator-key-quagga-2";
 const WRONG_KEY = "guessed-key-quagga-3";
@@ -157,6 +160,14 @@ it("leaves no key and no word of a client in any file, answer to an operator, lo
       .map((line) => `${name}: ${line.slice(0, 300)}`),
   );
   expect(found).toEqual([]);
+});
+
+it("makes a state directory that nobody but its user may enter, whichever command is the first", () => {
+  const parent = mkdtempSync(join(tmpdir(), "lmx-first-"));
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+  const OPTA_LMX_HOME = join(parent, "state");
+  execFileSync(process.execPath, [LMX, "--version"], { env: { ...process.env, OPTA_LMX_HOME } });
+  expect(statSync(OPTA_LMX_HOME).mode & 0o777).toBe(0o700);
 });
 
 it("lets nobody but its user read what it writes", () => {
