@@ -111,5 +111,7 @@ registry must parse. Failures of a worker must stand in the log with their class
 Times are scaled down in configuration. Bounds in assertions are ten times the figures below: a test tells what holds,
 the benchmark how fast.
 
-\`npm test\` runs all but the slow ones; \`npm run chaos\` runs everything, \`npm run chaos -- -t W21\` one row.
+\`npm test\` runs all but the slow ones; \`npm run chaos\` runs everything, \`npm run chaos -- -t W21\` one row. A test that
+cannot fail proves nothing: \`npm run guards\` takes the lines that make a row hold out of a copy of the sources, one row
+after the other, and sees its tests fail (test/chaos/guards.ts).
 `;

@@ -87,6 +87,19 @@ describe("kill -9 of the supervisor", () => {
     },
   );
 
+  row("S1", "real", "shipped workers idle, generating and stopped: all gone", async () => {
+    const chaos = await start({ workers: "real" });
+    await chaos.loaded("s1/generating");
+    await chaos.loaded("s1/stopped");
+    const flowing = Promise.withResolvers<void>();
+    void chaos.ask("s1/generating", "hello", { max_tokens: 100_000 }, () => flowing.resolve());
+    await flowing.promise;
+    process.kill(await chaos.pid("s1/stopped"), "SIGSTOP");
+    expect(workersOf(chaos.home).length).toBeGreaterThanOrEqual(3);
+    await chaos.killHard();
+    await noWorkerIsLeft(chaos);
+  });
+
   row(
     "S1",
     "fixture",

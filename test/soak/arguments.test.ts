@@ -16,6 +16,7 @@ describe("the command line of a soak", () => {
       deaths: null,
       requests: null,
       durationMs: 60_000,
+      warmUpMs: 0,
       victims: 3,
       endedWithinMs: 1_000,
       rssSlackBytes: 30 * 1024 * 1024,

@@ -7,6 +7,8 @@ export interface SoakArguments {
   readonly requests: number | null;
   /** The run ends by then, and earlier when both counts are reached. */
   readonly durationMs: number;
+  /** Open files and memory count from then on: what is bounded has to fill first. */
+  readonly warmUpMs: number;
   /** Models that are made to fail. */
   readonly victims: number;
   /** A dead worker's requests must have ended by then. */
@@ -40,7 +42,8 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
     seed: whole("--seed", values.seed ?? "1", 0),
     deaths: values.deaths === undefined ? null : whole("--deaths", values.deaths, 0),
     requests: values.requests === undefined ? null : whole("--requests", values.requests, 0),
-    durationMs: durationMs(values.duration ?? DEFAULT_DURATION),
+    durationMs: durationMs("--duration", values.duration ?? DEFAULT_DURATION),
+    warmUpMs: values["warm-up"] === undefined ? 0 : durationMs("--warm-up", values["warm-up"]),
     victims: whole("--victims", values.victims ?? "3", 1),
     endedWithinMs: whole("--ended-within-ms", values["ended-within-ms"] ?? "1000", 1),
     rssSlackBytes: whole("--rss-slack-mb", values["rss-slack-mb"] ?? "30", 0) * MIB,
@@ -52,13 +55,14 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
 
 /** The command that repeats a run; where its report went does not matter for that. */
 export function commandOf(run: SoakArguments): string {
-  const { seed, deaths, requests, durationMs: ms, victims, attach: other } = run;
+  const { seed, deaths, requests, durationMs: ms, warmUpMs, victims, attach: other } = run;
   return [
     "npm run soak --",
     ...(deaths === null ? [] : [`--deaths ${deaths}`]),
     ...(requests === null ? [] : [`--requests ${requests}`]),
     `--seed ${seed}`,
     `--duration ${ms / 1000}s`,
+    ...(warmUpMs === 0 ? [] : [`--warm-up ${warmUpMs / 1000}s`]),
     ...(other === null ? [`--victims ${victims}`] : [`--url ${other.url}`]),
   ].join(" ");
 }
@@ -81,10 +85,10 @@ function whole(name: string, text: string, least: number): number {
   return value;
 }
 
-function durationMs(text: string): number {
+function durationMs(name: string, text: string): number {
   const [, count, unit = "s"] = /^(\d+)([smh])?$/.exec(text) ?? [];
   const ms = Number(count) * (UNITS_MS[unit] ?? Number.NaN);
-  if (!(ms > 0)) throw new ArgumentError(`--duration takes a time such as 90s, 10m or 3h; got ${text}`);
+  if (!(ms > 0)) throw new ArgumentError(`${name} takes a time such as 90s, 10m or 3h; got ${text}`);
   return ms;
 }
 
@@ -98,6 +102,7 @@ function parse(args: readonly string[]) {
         deaths: string,
         requests: string,
         duration: string,
+        "warm-up": string,
         victims: string,
         "ended-within-ms": string,
         "rss-slack-mb": string,

@@ -12,6 +12,11 @@ describe("how long after its worker a request ended", () => {
     expect(latenessOf(request, [50, 1_000 + SEEN_LATE_MS])).toEqual({ kind: "ended", ms: 0 });
   });
 
+  it("has nothing to do with a death before its answer began", () => {
+    expect(latenessOf(request, [150])).toBeNull();
+    expect(latenessOf({ ...request, begunAt: null }, [150])).toEqual({ kind: "ended", ms: 850 });
+  });
+
   it("is not known when no worker died while it ran", () => {
     expect(latenessOf(request, [50, 5_000])).toBeNull();
   });

@@ -14,8 +14,8 @@ export type Lateness =
   | { readonly kind: "continued" }
   | null;
 
-/** A process is looked for every few milliseconds: an answer may come this much before its death is seen. */
-export const SEEN_LATE_MS = 60;
+/** A process is looked for every few milliseconds, on a busy machine later: an answer may come before its death is seen. */
+export const SEEN_LATE_MS = 1_000;
 
 /**
  * How long after its worker's exit a request ended; null: no death concerned it. One that had not begun may be held
@@ -26,7 +26,9 @@ export const SEEN_LATE_MS = 60;
 export function latenessOf(request: SeenRequest, deaths: readonly number[]): Lateness {
   const { openedAt, begunAt, endedAt, outcome } = request;
   if (outcome === "worker_crashed") {
-    const last = deaths.findLast((at) => at > openedAt && at <= endedAt + SEEN_LATE_MS);
+    // What had begun is on the worker it began on: deaths before that are no news to it.
+    const since = begunAt ?? openedAt;
+    const last = deaths.findLast((at) => at > since && at <= endedAt + SEEN_LATE_MS);
     return last === undefined ? null : { kind: "ended", ms: Math.max(0, endedAt - last) };
   }
   if (begunAt === null || outcome === "aborted") return null;

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { ModelDetail } from "../../shared/admin.ts";
@@ -182,5 +182,7 @@ function isLater(time: string | null): boolean {
 function setHabit(pid: number, habit: Habit): void {
   const directory = HAS_PROC ? environmentOf(pid, "TMPDIR") : null;
   if (directory === null) throw new Error("its temporary directory cannot be read");
-  writeFileSync(join(directory, "soak-habit"), habit);
+  // Whole from the first moment: it is read as soon as it is seen.
+  writeFileSync(join(directory, "soak-habit.new"), habit);
+  renameSync(join(directory, "soak-habit.new"), join(directory, "soak-habit"));
 }

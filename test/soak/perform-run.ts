@@ -30,7 +30,7 @@ export async function performRun(run: SoakRun): Promise<SoakReport> {
   await untilAllServe(run, lanes);
   const reference = await readReference(run);
   run.begin();
-  if (service.isLocal) vitals.start();
+  if (service.isLocal) vitals.start(run.options.warmUpMs);
   const files = watchFiles(service.own);
   const progress = showProgress(run);
   const clients = runClients(run, reference);

@@ -23,9 +23,12 @@ export class Vitals {
     this.#pid = pid;
   }
 
-  start(): void {
+  /** @param warmUpMs nothing is looked at until then */
+  start(warmUpMs: number): void {
     if (!HAS_PROC) return;
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#timer = setTimeout(() => {
+      this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    }, warmUpMs);
   }
 
   stop(): void {

@@ -1,0 +1,242 @@
+import type { RowId } from "./matrix.ts";
+
+/** One place in the sources that is changed. */
+export interface Edit {
+  /** From the root of the repository. */
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly remove: string;
+  readonly put: string;
+}
+
+/** The lines that make a row of the fault matrix hold, and what is left when they are taken out. */
+export interface Guard extends Edit {
+  /** The second guard, where either alone is enough. */
+  readonly also?: Edit;
+  /** Tests outside the chaos suite that prove the row. */
+  readonly tests?: readonly string[];
+}
+
+const CLUSTER = "supervisor/cluster";
+const POLICY = "supervisor/policy";
+const STORE = "supervisor/store";
+
+const noHeartbeat: Guard = {
+  file: `${CLUSTER}/heartbeat.ts`,
+  remove: "const MISSES_UNTIL_HUNG = 3;",
+  put: "const MISSES_UNTIL_HUNG = Number.POSITIVE_INFINITY;",
+};
+
+/** One for each row, the one that matters most; `npm run guards` takes each out and sees the row fail. */
+export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
+  W1: { file: `${CLUSTER}/model-workers.ts`, remove: "    session.loseAll();\n", put: "" },
+  W2: {
+    file: "supervisor/process/worker-process.ts",
+    remove: "settle(code, signal, null)",
+    put: "settle(code, null, null)",
+  },
+  W3: {
+    file: `${CLUSTER}/worker-slot.ts`,
+    remove: "explained.blamesModel ?",
+    put: "explained.blamesModel && exit.code !== 0 ?",
+  },
+  W4: {
+    file: `${POLICY}/failure.ts`,
+    remove: '  if (phase === "starting" && signal === null && fatal === null) return "environment";\n',
+    put: "",
+  },
+  W5: noHeartbeat,
+  W6: {
+    file: `${CLUSTER}/heartbeat.ts`,
+    remove: "const MISSES_UNTIL_HUNG = 3;",
+    put: "const MISSES_UNTIL_HUNG = 1;",
+  },
+  W7: noHeartbeat,
+  W8: { file: `${CLUSTER}/worker-watch.ts`, remove: 'if (verdict === "stuck")', put: "if (false)" },
+  W9: { file: `${CLUSTER}/load-worker.ts`, remove: ", stall.stalled]", put: "]" },
+  W10: {
+    file: `${POLICY}/quarantine-step.ts`,
+    remove: '  if (failures >= numbers.threshold) return "threshold";\n',
+    put: "",
+  },
+  W11: {
+    file: `${POLICY}/quarantine.ts`,
+    remove:
+      '      case "free":\n      case "quarantined":\n        return unchanged(current);\n      default:\n        return current.standing',
+    put: '      case "free":\n      case "quarantined":\n        return unchanged({ ...current, failures: 0 });\n      default:\n        return current.standing',
+  },
+  W12: {
+    file: `${POLICY}/quarantine-step.ts`,
+    remove: 'return recent.length >= numbers.slowFlapFailures ? "slow-flap" : null;',
+    put: "return null;",
+  },
+  W13: {
+    file: `${POLICY}/quarantine-step.ts`,
+    remove: '  if (standing.kind === "half-open") return "probe-failed";\n',
+    put: "",
+  },
+  W14: {
+    file: `${POLICY}/quarantine-step.ts`,
+    remove: '  if (standing.kind === "probation") return "probation";\n',
+    put: "",
+  },
+  W15: {
+    file: `${CLUSTER}/model-machine.ts`,
+    remove: 'this.dispatch({ kind: "key-changed", record });',
+    put: "",
+  },
+  W16: {
+    file: `${CLUSTER}/model-machine.ts`,
+    remove: "return counts ? event :",
+    put: "return true ? event :",
+  },
+  W17: {
+    file: `${CLUSTER}/load-worker.ts`,
+    remove: 'if (verdict.kind === "pass") return',
+    put: "if (verdict.kind !== undefined) return",
+  },
+  W18: {
+    file: `${CLUSTER}/worker-watch.ts`,
+    remove: "const verdict = judgeFootprint(this.#readings, capBytes);",
+    put: 'const verdict = "fine";',
+  },
+  W19: {
+    file: "supervisor/process/stop-ladder.ts",
+    remove: '  if (await goneWithin(target, TERM_GRACE_MS)) return;\n  target.signal("SIGKILL");\n',
+    put: "",
+  },
+  W20: {
+    file: "supervisor/process/worker-process.ts",
+    remove: 'child.once("exit", (code, signal) => {',
+    put: 'child.once("close", (code, signal) => {',
+  },
+  W21: {
+    file: "supervisor/process/worker-process.ts",
+    remove: "        resolve({ code, signal,",
+    put: '        if (signal !== "SIGBUS") resolve({ code, signal,',
+  },
+  P1: { file: `${CLUSTER}/worker-watch.ts`, remove: "if (isTooMany) this.#babbled();", put: "" },
+  P2: noHeartbeat,
+  P3: {
+    file: "supervisor/rpc/line-splitter.ts",
+    remove: "overflow: this.#pendingBytes > this.#maxLineBytes",
+    put: "overflow: false",
+  },
+  P4: {
+    file: "supervisor/rpc/line-splitter.ts",
+    remove: "    this.#pend(chunk.subarray(start));\n",
+    put: "    this.#pend(Buffer.from(Buffer.from(chunk.subarray(start)).toString()));\n",
+  },
+  P5: {
+    file: `${CLUSTER}/worker-session.ts`,
+    remove: "if (!row.success) this.#refuseRow(candidate);",
+    put: "",
+  },
+  P6: {
+    file: "supervisor/process/worker-process.ts",
+    remove: 'this.#child.stderr.on("data", (chunk: Buffer) => {',
+    put: 'this.#child.stderr.once("data", (chunk: Buffer) => {\n      this.#child.stderr.pause();',
+  },
+  // Either the write fails or the exit tells; errors of the pipes themselves are heard by execa too.
+  P7: {
+    file: "supervisor/process/worker-process.ts",
+    remove: '        this.#peer.close("the worker exited");\n',
+    put: "",
+    also: {
+      file: "supervisor/rpc/peer.ts",
+      remove: "?.reject(new RpcLostError",
+      put: "?.resolve.bind(new RpcLostError",
+    },
+  },
+  P8: { file: "supervisor/process/worker-process.ts", remove: "    buffer: false,\n", put: "" },
+  P9: {
+    file: `${CLUSTER}/worker-session.ts`,
+    remove: 'this.#dropNotification("row", !row.success);',
+    put: 'this.#dropNotification("row", true);',
+  },
+  S1: {
+    file: "worker/lmx_worker/lifeline.py",
+    remove: "    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)\n",
+    put: "",
+  },
+  S2: {
+    file: `${POLICY}/service-start.ts`,
+    remove: "if (uncleanEnds < numbers.limit) return",
+    put: "if (uncleanEnds >= 0) return",
+  },
+  S3: {
+    file: "supervisor/supervisor.ts",
+    remove: "new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId))",
+    put: "new Set<string>()",
+  },
+  S4: {
+    file: "supervisor/service-mode.ts",
+    remove: "await this.#options.journal.markStopped(Date.now());",
+    put: "",
+  },
+  S5: {
+    file: `${POLICY}/failure-record.ts`,
+    remove: "standing: standingWithinReach(record, now, numbers),",
+    put: "",
+  },
+  S6: {
+    file: "supervisor/host/lock-file.ts",
+    remove: "if (await isAlive(next)) throw new LockHeldError(path, next.pid);",
+    put: "",
+  },
+  S7: {
+    file: "supervisor/process/worker-process.ts",
+    remove:
+      'this.#handlers.onViolation({ kind: "reader-failed", excerpt: String((error as Error).stack ?? error) });',
+    put: "throw error;",
+  },
+  S8: {
+    file: "supervisor/process/worker-process.ts",
+    remove: "if (child.pid === undefined) {\n        // Out",
+    put: "if (false) {\n        // Out",
+  },
+  R1: {
+    file: `${STORE}/document-recovery.ts`,
+    remove: 'return fromBackup(options, found.problem, await setAside(options.path, "", options));',
+    put: "return { data: null, recovered: null, problem: null, blocked: null };",
+  },
+  R2: {
+    file: `${STORE}/durable-file.ts`,
+    remove: "    this.#forgetRetry = this.#schedule(() => void this.#enqueue(), delayMs);\n",
+    put: "",
+  },
+  R3: {
+    file: `${STORE}/durable-file.ts`,
+    remove: "    await files.rename(temporary, path);\n",
+    put: "    await files.remove(path);\n    await files.rename(temporary, path);\n",
+    tests: ["test/store/kill-while-writing.test.ts"],
+  },
+  R4: {
+    file: `${STORE}/bounded-rows.ts`,
+    remove: "if (this.#rows.size > MAX_ROWS) this.#removeOldest(this.#rows.keys());",
+    put: "",
+    tests: ["test/store/compatibility-registry.test.ts"],
+  },
+  H1: { file: `${CLUSTER}/generation-run.ts`, remove: "row?.seat.session.cancel(row.id);", put: "" },
+  H2: {
+    file: `${CLUSTER}/worker-session.ts`,
+    remove: "for (const listener of listeners) listener.onLost();",
+    put: "",
+  },
+  H3: {
+    file: `${CLUSTER}/event-queue.ts`,
+    remove: "if (this.#bytes > MAX_BACKLOG_BYTES) {",
+    put: "if (false) {",
+  },
+  H4: { file: `${CLUSTER}/waiters.ts`, remove: "for (const wake of [...this.#wakers]) wake();", put: "" },
+  H5: {
+    file: "supervisor/http/error-reply.ts",
+    remove: '{ "x-should-retry": String(error.retryable) }',
+    put: '{ "x-should-retry": "true" }',
+  },
+  H6: {
+    file: "supervisor/host/log-file.ts",
+    remove: "await this.#giveUp(error as Error, lines);",
+    put: "throw error;",
+  },
+};
