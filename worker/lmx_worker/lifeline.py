@@ -1,5 +1,6 @@
 """What ends this process when nobody else can: parent death, signals, and the deadman timer."""
 
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -56,7 +57,9 @@ class Deadman:
     def touch(self) -> None:
         """A sign of life from the supervisor: count from zero again."""
         if self._armed and self._seconds > 0:
-            faulthandler.dump_traceback_later(self._seconds, exit=True)
+            # No memory for the timer's thread: the process still works, and the next ping tries again.
+            with contextlib.suppress(RuntimeError):
+                faulthandler.dump_traceback_later(self._seconds, exit=True)
 
     def disarm(self) -> None:
         """Stop counting: an orderly end has begun, and the supervisor's stop ladder watches it."""

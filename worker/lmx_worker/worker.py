@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,6 +22,7 @@ ORPHANED_SHUTDOWN_SECONDS = 5.0
 
 def run_worker(commands_fd: int, replies_fd: int) -> None:
     """Serve one conversation and end the process; never returns."""
+    threading.excepthook = _end_after
     outbox = Outbox(replies_fd, on_broken_pipe=lambda: os._exit(0))
     inbox: Inbox = SimpleQueue()
     status = Status()
@@ -39,6 +41,17 @@ def run_worker(commands_fd: int, replies_fd: int) -> None:
     sys.stderr.flush()
     # Not a normal interpreter exit: tearing down native threads and streams in module order can crash.
     os._exit(exit_code)
+
+
+def _end_after(lost: threading.ExceptHookArgs) -> None:
+    """Without one of its threads the process hears or says nothing any more; its last words are why."""
+    try:
+        # What its frames hold may be what the memory has run out for.
+        traceback.clear_frames(lost.exc_traceback)
+        traceback.print_exception(lost.exc_value, file=sys.stderr)
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
 
 
 def _request_stop(status: Status, inbox: Inbox) -> None:
