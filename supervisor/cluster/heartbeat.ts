@@ -53,9 +53,11 @@ export class Heartbeat {
       if (!this.#stopped) this.#schedule(periodMs);
       return;
     }
-    const wasAsleep = now() - asked > answerMs + 2 * periodMs;
+    const waited = now() - asked;
+    const wasAsleep = waited > answerMs + 2 * periodMs;
     this.#misses = wasAsleep ? 0 : this.#misses + 1;
-    if (this.#misses < MISSES_UNTIL_HUNG) this.#schedule(0);
+    // A question that cannot even be sent is refused at once: the worker may be dying, and its exit tells why.
+    if (this.#misses < MISSES_UNTIL_HUNG) this.#schedule(Math.max(0, answerMs - waited));
     else onHung();
   }
 }

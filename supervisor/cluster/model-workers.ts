@@ -122,7 +122,8 @@ export class ModelWorkers {
     const slot = this.#slots.get(worker);
     if (slot === undefined) return;
     const outcome = await runCanary(slot.session, this.#ports.settings(slot.entry.id), this.#ports.timeouts);
-    if (outcome.kind === "failed") this.#tellCanary(slot, { outcome: "fail" }, outcome.failure);
+    if (outcome.kind === "failed" && !slot.isLeaving)
+      this.#tellCanary(slot, { outcome: "fail" }, outcome.failure);
     this.#afterPhase(worker, outcome, ({ evidence, verdict }) => {
       slot.phase = "serving";
       this.#ports.observer.canaried(slot.entry.id, evidence.seconds);
@@ -153,6 +154,9 @@ export class ModelWorkers {
       this.#endedEarly.add(worker);
       return;
     }
+    slot.isLeaving = true;
+    // The stop has times of its own, and a worker that hears no more pings would look hung.
+    slot.watch.stop();
     void slot.session.stop(how === "kill" ? "hung" : "orderly", `ended by the supervisor (${how})`);
   }
 
@@ -197,6 +201,7 @@ export class ModelWorkers {
       key,
       watch,
       phase: "starting",
+      isLeaving: false,
       failure: null,
       dossierId: null,
     };
@@ -307,7 +312,7 @@ export class ModelWorkers {
   /** It lives, but not for long. What it answered about the model's files is no death. */
   #noteFailure(worker: WorkerNumber, failure: Failure): void {
     const slot = this.#slots.get(worker);
-    if (slot === undefined) return;
+    if (slot === undefined || slot.isLeaving) return;
     slot.failure ??= failure;
     const isDeath = failure.class !== "deterministic";
     if (isDeath) slot.dossierId ??= this.#ports.dossiers.reserve(slot.entry.id);

@@ -19,6 +19,8 @@ export interface WorkerSlot {
   readonly key: string | null;
   readonly watch: WorkerWatch;
   phase: WorkerPhase;
+  /** It was told to end: whatever it does until then is no failure. */
+  isLeaving: boolean;
   /** Why it had to be ended, when it failed while it still lived. */
   failure: Failure | null;
   /** Name of the dossier of its failure; null: it has not failed, or that was no death. */

@@ -6,12 +6,13 @@ const PONG = { pid: 1, steps: 2, in_flight: 0 };
 /** A heartbeat on a fake clock, with a worker that answers while `answers` is true. */
 function beating() {
   const seen = { pings: 0, pongs: 0, hung: 0 };
-  const worker = { answers: true, clockSkewMs: 0 };
+  const worker = { answers: true, isDeaf: false, clockSkewMs: 0 };
   const heart = new Heartbeat({
     periodMs: 5_000,
     answerMs: 10_000,
     ping: (timeoutMs) => {
       seen.pings += 1;
+      if (worker.isDeaf) return Promise.reject(new Error("the pipe is closed"));
       if (worker.answers) return Promise.resolve(PONG);
       return new Promise((_, reject) => setTimeout(() => reject(new Error("timeout")), timeoutMs));
     },
@@ -40,6 +41,15 @@ describe("the heartbeat", () => {
     await vi.advanceTimersByTimeAsync(2_000);
     expect(seen.hung).toBe(1);
     await vi.advanceTimersByTimeAsync(120_000);
+    expect(seen).toMatchObject({ pings: 3, hung: 1 });
+  });
+
+  it("takes its time with a worker that cannot even be asked: its exit may be on its way", async () => {
+    const { seen, worker } = beating();
+    worker.isDeaf = true;
+    await vi.advanceTimersByTimeAsync(24_000);
+    expect(seen).toMatchObject({ pings: 2, hung: 0 });
+    await vi.advanceTimersByTimeAsync(2_000);
     expect(seen).toMatchObject({ pings: 3, hung: 1 });
   });
 
