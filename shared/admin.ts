@@ -2,6 +2,8 @@ import { z } from "zod";
 import { readinessSchema } from "./readiness.ts";
 import { REGISTRY_OUTCOMES, registryEntrySchema } from "./registry.ts";
 
+const auditReasonSchema = z.string().max(1_000).nullish().describe("why; stands in the audit trail");
+
 /** Shapes of the admin API that others script against: keys may be added, these stay. */
 export const checkSchema = z
   .object({
@@ -61,6 +63,7 @@ export const loadRequestSchema = z
       .boolean()
       .default(false)
       .describe("go past the runtime blocklist and refusing advisories; logged and audited"),
+    reason: auditReasonSchema,
   })
   .meta({ id: "LoadRequest" });
 
@@ -136,7 +139,9 @@ export const compatibilitySchema = z
   })
   .meta({ id: "Compatibility" });
 
-export const unloadRequestSchema = z.object({ model_id: z.string().min(1) }).meta({ id: "UnloadRequest" });
+export const unloadRequestSchema = z
+  .object({ model_id: z.string().min(1), reason: auditReasonSchema })
+  .meta({ id: "UnloadRequest" });
 export const unloadResultSchema = z
   .object({ model_id: z.string(), readiness: readinessSchema })
   .meta({ id: "UnloadResult" });
@@ -145,7 +150,7 @@ export const unloadResultSchema = z
 export const modelActionRequestSchema = z
   .object({
     model_id: z.string().min(1),
-    reason: z.string().max(1_000).nullish().describe("why; stands in the audit trail"),
+    reason: auditReasonSchema,
   })
   .meta({ id: "ModelActionRequest" });
 export const modelActionResultSchema = unloadResultSchema.meta({ id: "ModelActionResult" });

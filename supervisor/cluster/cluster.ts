@@ -38,7 +38,8 @@ export interface LoadOptions {
   readonly overrideSafeMode?: boolean;
   /** Go past the runtime's blocklist and refusing advisories; logged and audited. */
   readonly allowUnsupportedRuntime?: boolean;
-  readonly actor?: Actor;
+  /** Nobody: the service's own load, which is not audited. */
+  readonly word?: OperatorWord;
 }
 
 /** All models together, as the HTTP layer sees them. */
@@ -69,7 +70,7 @@ export interface Cluster {
   /** The verdict a load would reach, with every check; nothing is loaded or reserved. @throws LmxError model_not_found */
   probe(idOrAlias: string, options?: Pick<LoadOptions, "allowUnsupportedRuntime">): Promise<ProbeResult>;
   /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
-  unload(idOrAlias: string): Promise<UnloadResult>;
+  unload(idOrAlias: string, word: OperatorWord): Promise<UnloadResult>;
   /** Drains and ends the worker, then loads again; waits for the outcome. An unloaded model is loaded. @throws LmxError */
   restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
   /** Takes the model out of service until it is released; in any state, idempotent. @throws LmxError model_not_found */

@@ -24,7 +24,14 @@ const LISTING_WAIT_MS = 1_000;
 
 /** One decision of an operator. */
 export interface AuditEntry {
-  readonly action: "allow_unsupported_runtime" | "override_safe_mode" | "restart" | "quarantine" | "release";
+  readonly action:
+    | "allow_unsupported_runtime"
+    | "override_safe_mode"
+    | "load"
+    | "unload"
+    | "restart"
+    | "quarantine"
+    | "release";
   readonly model: string;
   readonly actor: Actor;
   /** What the operator gave as reason. */
@@ -132,11 +139,13 @@ export class ModelCluster implements Cluster {
 
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
     const host = await this.#hostToLoad(idOrAlias, options);
+    if (options.word !== undefined) await this.#audit("load", host.id, options.word);
     return await host.load(this.#stopping.signal, overridesOf(options));
   }
 
   async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
     const host = await this.#hostToLoad(idOrAlias, options);
+    if (options.word !== undefined) await this.#audit("load", host.id, options.word);
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
     host.load(this.#stopping.signal, overridesOf(options)).catch(() => {});
     return host.detail();
@@ -160,27 +169,30 @@ export class ModelCluster implements Cluster {
   /** Operators load what they have just put on disk, or repaired: look again first. */
   async #hostToLoad(
     idOrAlias: string,
-    { allowUnsupportedRuntime = false, overrideSafeMode = false, actor }: LoadOptions,
+    { allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions,
   ): Promise<ModelHost> {
     const host = await this.#findOnDisk(idOrAlias);
-    if (actor === undefined) return host;
-    // Before anything happens: what it leads to may end this process.
-    if (allowUnsupportedRuntime)
-      await this.#audit("allow_unsupported_runtime", host.id, { actor, reason: null });
+    if (word === undefined) return host;
+    if (allowUnsupportedRuntime) await this.#audit("allow_unsupported_runtime", host.id, word);
     if (overrideSafeMode) {
-      await this.#audit("override_safe_mode", host.id, { actor, reason: null });
+      await this.#audit("override_safe_mode", host.id, word);
       const details = { overridden: ["safe_mode"] };
       this.#options.ports.events.emit({ type: "override", model: host.id, details });
     }
     return host;
   }
 
+  /**
+   * Before anything happens: what it leads to may end this process. Who waits for it acts as soon as it resolves, so
+   * that things happen in the order of the rows.
+   */
   #audit(action: AuditEntry["action"], model: string, { actor, reason }: OperatorWord): Promise<void> {
     return this.#options.audit({ action, model, actor, reason });
   }
 
-  async unload(idOrAlias: string): Promise<UnloadResult> {
+  async unload(idOrAlias: string, word: OperatorWord): Promise<UnloadResult> {
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
+    await this.#audit("unload", host.id, word);
     return await host.unload(this.#stopping.signal);
   }
 

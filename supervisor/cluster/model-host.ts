@@ -29,6 +29,8 @@ export class ModelHost {
   readonly #ports: HostPorts;
   readonly #machine: ModelMachine;
   #isClosing = false;
+  /** How often somebody has said that it shall leave: loads from before have nothing to ask for any more. */
+  #takenBack = 0;
 
   constructor(entry: CatalogueEntry, ports: HostPorts) {
     this.#ports = ports;
@@ -196,9 +198,7 @@ export class ModelHost {
 
   /** Loads and waits for the outcome; a routable model is a success at once. @throws LmxError */
   async load(signal: AbortSignal, overrides: Overrides = NO_OVERRIDES): Promise<LoadResult> {
-    return await this.#untilLoaded(signal, () =>
-      this.#machine.dispatch({ kind: "load-asked", by: "operator", overrides }),
-    );
+    return await this.#untilLoaded(signal, overrides, this.#takenBack);
   }
 
   /** What becomes of a load somebody else asked for. @throws LmxError when it rests without serving */
@@ -217,15 +217,16 @@ export class ModelHost {
 
   /** Drains and ends the worker; resolves when it is gone. */
   async unload(signal: AbortSignal): Promise<UnloadResult> {
-    this.#machine.dispatch({ kind: "unload-asked" });
-    await this.#untilGone(signal);
+    this.#takenBack += 1;
+    await this.#leave(signal);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
   /** @throws LmxError */
   async restart(signal: AbortSignal): Promise<ModelActionResult> {
-    await this.unload(signal);
-    await this.load(signal);
+    const takenBack = this.#takenBack;
+    await this.#leave(signal);
+    await this.#untilLoaded(signal, NO_OVERRIDES, takenBack);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
@@ -249,7 +250,7 @@ export class ModelHost {
     const { use } = this;
     if (use === null || use.state !== "loaded" || use.isBusy || use.isPinned) return;
     this.#ports.log.info({ model: this.id }, "unloaded to make room");
-    await this.unload(signal);
+    await this.#leave(signal);
   }
 
   /** Ends every worker at once, for a stop that cannot wait. */
@@ -274,6 +275,11 @@ export class ModelHost {
     return seats.take(session, fingerprint, requestId);
   }
 
+  async #leave(signal: AbortSignal): Promise<void> {
+    this.#machine.dispatch({ kind: "unload-asked" });
+    await this.#untilGone(signal);
+  }
+
   async #untilGone(signal: AbortSignal): Promise<void> {
     const { waiters } = this.#machine;
     while (this.#machine.model.state.kind === "draining" || this.#machine.model.leaving !== null) {
@@ -281,7 +287,8 @@ export class ModelHost {
     }
   }
 
-  async #untilLoaded(signal: AbortSignal, ask: () => void): Promise<LoadResult> {
+  /** @param takenBack as it was when the load was asked for */
+  async #untilLoaded(signal: AbortSignal, overrides: Overrides, takenBack: number): Promise<LoadResult> {
     const machine = this.#machine;
     const failuresBefore = machine.lastFailure?.number ?? 0;
     let asked = false;
@@ -294,8 +301,10 @@ export class ModelHost {
         throw loadFailure(this.id, failed.failure, this.#ports.dossiers.newest(this.id));
       }
       if (state.kind !== "draining" && !asked) {
+        // Until now it waited for a worker to leave, and in the meantime another word was the last.
+        if (takenBack !== this.#takenBack) throw unloadedMeanwhile(this.id);
         asked = true;
-        ask();
+        machine.dispatch({ kind: "load-asked", by: "operator", overrides });
         continue;
       }
       if (state.kind === "quarantined" && asked) {
@@ -303,11 +312,7 @@ export class ModelHost {
         const quarantined = { kind: "refuse-quarantined", reason: state.reason, record } as const;
         throw refusal(this.id, quarantined, this.#ports.dossiers.newest(this.id));
       }
-      if (asked && state.kind === "unloaded" && leaving === null) {
-        throw new LmxError("model_not_ready", `${this.id} was unloaded while it was loading.`, {
-          retryable: false,
-        });
-      }
+      if (asked && state.kind === "unloaded" && leaving === null) throw unloadedMeanwhile(this.id);
       await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
   }
@@ -323,6 +328,12 @@ export class ModelHost {
       checks: [...(admitted?.result.checks ?? []), ...(evidence === null ? [] : [canaryCheck(evidence)])],
     };
   }
+}
+
+function unloadedMeanwhile(modelId: string): LmxError {
+  return new LmxError("model_not_ready", `${modelId} was unloaded while it was loading.`, {
+    retryable: false,
+  });
 }
 
 function canaryCheck({ warning }: LoadEvidence): Check {

@@ -8,9 +8,9 @@ import {
   unloadRequestSchema,
   unloadResultSchema,
 } from "../../../shared/admin.ts";
-import { actorOf } from "../actor.ts";
 import type { App, RouteContext } from "../app-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
+import { operatorWord } from "../operator-word.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
 const listRoute = createRoute({
@@ -65,14 +65,15 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
 
   app.openAPIRegistry.registerPath(loadRoute);
   app.post("/admin/models/load", jsonBody(loadRequestSchema), async (c) => {
-    const { model_id, wait, dry_run, override_safe_mode, allow_unsupported_runtime } = c.req.valid("json");
+    const { model_id, wait, dry_run, override_safe_mode, allow_unsupported_runtime, reason } =
+      c.req.valid("json");
     c.set("model", model_id);
     const allowUnsupportedRuntime = allow_unsupported_runtime;
     if (dry_run) return c.json(await cluster.probe(model_id, { allowUnsupportedRuntime }));
     const options = {
       overrideSafeMode: override_safe_mode,
       allowUnsupportedRuntime,
-      actor: actorOf(c),
+      word: operatorWord(c, reason),
     };
     if (wait) return c.json(await cluster.load(model_id, options));
     const { id, readiness } = await cluster.startLoad(model_id, options);
@@ -88,8 +89,8 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
 
   app.openAPIRegistry.registerPath(unloadRoute);
   app.post("/admin/models/unload", jsonBody(unloadRequestSchema), async (c) => {
-    const { model_id } = c.req.valid("json");
+    const { model_id, reason } = c.req.valid("json");
     c.set("model", model_id);
-    return c.json(await cluster.unload(model_id));
+    return c.json(await cluster.unload(model_id, operatorWord(c, reason)));
   });
 }
