@@ -69,7 +69,7 @@ async function runWithout(id: string, guard: Guard): Promise<{ hasFailed: boolea
   try {
     return await runTests(id, guard);
   } finally {
-    for (const putBack of undo) putBack();
+    for (const putBack of undo.toReversed()) putBack();
   }
 }
 

@@ -4,6 +4,7 @@ import type { LoadProgress, MethodResult } from "../../shared/worker-protocol.ts
 import { type CanaryVerdict, judgeCanary } from "../policy/canary.ts";
 import { classifyAnswer, classifyTimeout } from "../policy/failure.ts";
 import type { Failure } from "../policy/model-state.ts";
+import { patientTimer } from "../rpc/patient-timer.ts";
 import { RpcError, RpcLostError } from "../rpc/peer.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -104,13 +105,12 @@ function stallWatch(
   stallMs: number,
   onProgress: (progress: LoadProgress) => void,
 ): { stalled: Promise<never>; stop(): void } {
-  let timer: NodeJS.Timeout | undefined;
+  let forget = () => {};
   const stalled = new Promise<never>((_, reject) => {
     const rearm = () => {
-      clearTimeout(timer);
-      timer = setTimeout(
-        () => reject(new RpcLostError("timeout", `load made no progress for ${stallMs} ms`)),
-        stallMs,
+      forget();
+      forget = patientTimer(stallMs, () =>
+        reject(new RpcLostError("timeout", `load made no progress for ${stallMs} ms`)),
       );
     };
     session.onProgress = (progress) => {
@@ -120,5 +120,5 @@ function stallWatch(
     rearm();
   });
   stalled.catch(() => {});
-  return { stalled, stop: () => clearTimeout(timer) };
+  return { stalled, stop: () => forget() };
 }

@@ -1,4 +1,5 @@
 import { LineSplitter } from "./line-splitter.ts";
+import { patientTimer } from "./patient-timer.ts";
 
 /** Where lines go. The peer never learns what is behind it. */
 export interface LineSink {
@@ -101,14 +102,14 @@ export class RpcPeer {
     if (bytes > this.#maxRequestBytes)
       return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const forgetTimeout = patientTimer(options.timeoutMs, () => {
         this.#abandoned.add(id);
         settle(id, () =>
           reject(new RpcLostError("timeout", `${method} was not answered within ${options.timeoutMs} ms`)),
         );
-      }, options.timeoutMs);
+      });
       const settle = (key: number, act: () => void) => {
-        clearTimeout(timer);
+        forgetTimeout();
         if (this.#waiting.delete(key)) act();
       };
       this.#waiting.set(id, {

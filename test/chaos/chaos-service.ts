@@ -10,6 +10,7 @@ import { type ChaosConfig, chaosConfig } from "./chaos-config.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const FIXTURE_WORKERS = join(import.meta.dirname, "../fixtures/workers/chaos");
+const LIFELINE = join(import.meta.dirname, "../../worker/lmx_worker/lifeline.py");
 
 export const BYSTANDER = "chaos/bystander";
 
@@ -87,6 +88,8 @@ export class ChaosService {
     if (home !== undefined) writeFileSync(join(home, "config.yaml"), text);
     const fixtures = await mkdtemp(join(tmpdir(), "lmx-chaos-"));
     cpSync(FIXTURE_WORKERS, fixtures, { recursive: true });
+    // What ends a worker without its supervisor is the shipped worker's.
+    cpSync(LIFELINE, join(fixtures, "lmx_worker/lifeline.py"));
     const chosen: Record<string, string> =
       workers === "fixture" ? { OPTA_LMX_WORKER_DIRECTORY: fixtures } : {};
     const lmx = RunningSupervisor.spawn({ home: directory, args, env: { ...chosen, ...env } });

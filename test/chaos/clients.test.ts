@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { type Answer, ChaosService, readAnswer } from "./chaos-service.ts";
+import { workersOf } from "./processes.ts";
 import { row, slowRow } from "./row.ts";
 import { waitUntil } from "./wait-until.ts";
 import { withBystander } from "./with-bystander.ts";
@@ -149,9 +150,18 @@ async function askAlone(model: string, content: string): Promise<Answer> {
 }
 
 async function storm(milliseconds: number, id: string): Promise<void> {
-  chaos.addModel(id);
+  // Once in advance: a worker of its own looks at a model that nobody has seen yet.
+  await chaos.loaded(id);
+  const workers = workersOf(chaos.home).length;
   await withBystander(chaos, null, async () => {
     const until = performance.now() + milliseconds;
+    let most = 0;
+    const count = async () => {
+      while (performance.now() < until) {
+        most = Math.max(most, workersOf(chaos.home).length);
+        await wait(20);
+      }
+    };
     const statuses = new Set<number>();
     const repeat = async (act: () => Promise<{ status: number }>) => {
       while (performance.now() < until) {
@@ -160,6 +170,7 @@ async function storm(milliseconds: number, id: string): Promise<void> {
       }
     };
     await Promise.all([
+      count(),
       ...[1, 2].map(() => repeat(() => chaos.load(id))),
       repeat(() => chaos.admin("/admin/models/unload", { model_id: id })),
       ...[1, 2, 3].map((n) => repeat(() => chaos.ask(id, `hello ${n}`, { max_tokens: 5 }))),
@@ -167,6 +178,7 @@ async function storm(milliseconds: number, id: string): Promise<void> {
     // Served, or told that the model is not there now.
     expect([...statuses].filter((status) => ![200, 409].includes(status))).toEqual([]);
     expect(statuses).toContain(200);
+    expect(most).toBe(workers);
     expect((await chaos.load(id)).status).toBe(200);
     expect(await chaos.ask(id, "hello")).toMatchObject({ error: null });
     expect(chaos.failures(id)).toEqual([]);

@@ -71,9 +71,9 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "return null;",
   },
   W13: {
-    file: `${POLICY}/quarantine-step.ts`,
-    remove: '  if (standing.kind === "half-open") return "probe-failed";\n',
-    put: "",
+    file: `${POLICY}/quarantine.ts`,
+    remove: "record: { ...current, cleanSince, standing: probation },",
+    put: 'record: { ...current, cleanSince, standing: { kind: "free" } },',
   },
   W14: {
     file: `${POLICY}/quarantine-step.ts`,
@@ -121,6 +121,11 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     file: "supervisor/rpc/line-splitter.ts",
     remove: "overflow: this.#pendingBytes > this.#maxLineBytes",
     put: "overflow: false",
+    also: {
+      file: "supervisor/rpc/line-splitter.ts",
+      remove: "      if (this.#pendingBytes > this.#maxLineBytes) return { lines, overflow: true };\n",
+      put: "",
+    },
   },
   P4: {
     file: "supervisor/rpc/line-splitter.ts",

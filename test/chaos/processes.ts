@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 /** What /proc tells about one process; Linux only. */
@@ -44,6 +45,12 @@ export function zombiesOf(pid: number): number[] {
     const facts = factsOf(child);
     return facts?.parent === pid && facts.state === "Z";
   });
+}
+
+/** Whether this process was sent the signal and has not taken it yet; a stopped one takes none but SIGKILL. */
+export function isPending(pid: number, signal: "SIGTERM"): boolean {
+  const mask = /ShdPnd:\s+([0-9a-f]+)/.exec(read(pid, "status"))?.[1] ?? "0";
+  return (BigInt(`0x${mask}`) & (1n << BigInt(constants.signals[signal] - 1))) !== 0n;
 }
 
 /** Open file descriptors. */

@@ -324,6 +324,42 @@ describe("time", () => {
     },
   );
 
+  slowRow(
+    "S5",
+    "fixture",
+    "SIGSTOP of the supervisor while a worker makes no step: it gets its time anew",
+    async () => {
+      const chaos = await start({ config: { timeouts: { progress_seconds: 8 } } });
+      const id = await chaos.loaded("s5/still", { habit: "no_steps" });
+      const pid = await chaos.pid(id);
+      void chaos.ask(id, "bad");
+      await waitUntil("it has work", async () => (await chaos.model(id)).worker?.in_flight, 10_000);
+      process.kill(chaos.lmx.pid, "SIGSTOP");
+      await wait(10_000);
+      process.kill(chaos.lmx.pid, "SIGCONT");
+      // Some pings, but not the progress limit.
+      await wait(4_000);
+      expect([await chaos.pid(id), chaos.failures(id)]).toEqual([pid, []]);
+    },
+  );
+
+  slowRow("S5", "fixture", "SIGSTOP of the supervisor while a model loads: the load goes on", async () => {
+    const chaos = await start({ config: { timeouts: { load_cap_seconds: 60 } } });
+    const id = chaos.addModel("s5/loading", { habit: "load_trickles", seconds: 8 });
+    const loading = chaos.load(id);
+    await waitUntil(
+      "it loads",
+      async () => (await chaos.model(id)).readiness.state === "loading" && chaos.pid(id),
+      20_000,
+    );
+    process.kill(chaos.lmx.pid, "SIGSTOP");
+    // Longer than the stall of 2 s.
+    await wait(5_000);
+    process.kill(chaos.lmx.pid, "SIGCONT");
+    expect((await loading).status).toBe(200);
+    expect(chaos.failures(id)).toEqual([]);
+  });
+
   row(
     "S5",
     "fixture",

@@ -1,7 +1,10 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { isGone } from "../support/running-supervisor.ts";
+import type { Dossier, DossierList } from "../../shared/dossier.ts";
+import { isAlive, isGone } from "../support/running-supervisor.ts";
 import { hungWithinMs } from "./chaos-config.ts";
 import { type Answer, ChaosService } from "./chaos-service.ts";
+import { isPending } from "./processes.ts";
 import { row, slowRow } from "./row.ts";
 import { waitUntil } from "./wait-until.ts";
 import { withBystander } from "./with-bystander.ts";
@@ -121,20 +124,33 @@ describe("killed from outside", () => {
         const draining = chaos.ask(id, "tell me a long story", { max_tokens: 2_000 });
         await waitUntil("it has work", async () => (await chaos.model(id)).worker?.in_flight, 20_000);
         const unloaded = chaos.admin("/admin/models/unload", { model_id: id });
-        await chaos.lmx.becomes(id, "unloaded").catch(() => {});
-        if (await isRunning(pid)) process.kill(pid, "SIGKILL");
+        await waitUntil(
+          "it drains",
+          async () => (await chaos.model(id)).readiness.detail === "draining",
+          20_000,
+        );
+        process.kill(pid, "SIGKILL");
         expect((await unloaded).status).toBe(200);
-        expect((await draining).status).toBe(200);
+        expect(await draining).toMatchObject({ status: 200, error: "worker_crashed", finish: null });
       });
+      // It had been asked to leave already.
+      expect((await chaos.model(id)).readiness).toMatchObject({ state: "unloaded", failures: 0 });
     },
   );
 });
 
-async function isRunning(pid: number): Promise<boolean> {
-  return isGone(pid, 0).then(
-    () => false,
-    () => true,
+/** What was written down of the worker's death. */
+async function dossierOf(pid: number): Promise<Dossier> {
+  const path = "/admin/models/dossiers";
+  const { id } = await waitUntil(
+    `a dossier of process ${pid}`,
+    async () => {
+      const { data } = (await (await chaos.lmx.fetch(path)).json()) as DossierList;
+      return data.find((dossier) => dossier.pid === pid);
+    },
+    10_000,
   );
+  return (await (await chaos.lmx.fetch(`${path}/${id}`)).json()) as Dossier;
 }
 
 describe("died by itself", () => {
@@ -161,6 +177,9 @@ describe("died by itself", () => {
         const exits = chaos.logLines().filter((line) => line.pid === pid && line.msg === "worker exited");
         expect(exits).toMatchObject([{ signal, code: null, intent: null }]);
         expect(chaos.failures(id).at(-1)?.message).toContain(signal);
+        const dossier = await dossierOf(pid);
+        expect(dossier).toMatchObject({ class: "crash", cause, signal });
+        expect(dossier.stderr_tail).toContain("Fatal Python error");
       }
       expect((await chaos.model(id)).readiness.failures).toBe(4);
     },
@@ -191,6 +210,16 @@ describe("died by itself", () => {
   );
 });
 
+/** Resolves when the process is gone; true: it was sent a SIGTERM that it could not take. */
+async function wasAskedToLeave(pid: number): Promise<boolean> {
+  let wasAsked = false;
+  while (isAlive(pid)) {
+    wasAsked ||= isPending(pid, "SIGTERM");
+    await wait(20);
+  }
+  return wasAsked;
+}
+
 describe("stopped", () => {
   slowRow(
     "W5",
@@ -202,6 +231,7 @@ describe("stopped", () => {
         const pid = await chaos.pid(id);
         await withBystander(chaos, { model: id, class: "crash", cause: "hung" }, async () => {
           const began = performance.now();
+          const asked = wasAskedToLeave(pid);
           if (how === "idle") process.kill(pid, "SIGSTOP");
           else {
             const answer = await midStream(id, () => process.kill(pid, "SIGSTOP"));
@@ -209,6 +239,7 @@ describe("stopped", () => {
           }
           await isGone(pid, hungWithinMs("real"));
           expect(performance.now() - began).toBeLessThan(hungWithinMs("real"));
+          expect(await asked).toBe(false);
           await chaos.load(id);
           await isBack(id, pid);
         });
