@@ -22,6 +22,7 @@ import type { WorkerLogDesk } from "./cluster/worker-logs.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
 import type { WorkerSession } from "./cluster/worker-session.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
+import { oomKills } from "./host/oom-kills.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
 import type { State } from "./open-state.ts";
@@ -123,6 +124,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
         return parts.config.timeouts;
       },
       forgiveMs: history.numbers.forgivenessMs,
+      oomKills,
       capBytes: (modelId) => settings(modelId).memory_limit_bytes ?? parts.config.memory.limit_bytes ?? null,
       intents: new LoadIntents(state.intents, state.bootId),
       loads,

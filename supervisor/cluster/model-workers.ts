@@ -201,6 +201,7 @@ export class ModelWorkers {
       key,
       watch,
       phase: "starting",
+      oomKills: this.#ports.oomKills(),
       isLeaving: false,
       failure: null,
       dossierId: null,
@@ -222,7 +223,11 @@ export class ModelWorkers {
       session,
       timeouts: this.#ports.timeouts,
       capBytes: this.#ports.capBytes(modelId),
-      onPong: () => this.#measure(session, modelId),
+      onPong: () => {
+        const slot = this.#slots.get(worker);
+        if (slot !== undefined) slot.oomKills = this.#ports.oomKills();
+        this.#measure(session, modelId);
+      },
       onFailure: (failure, hung) => {
         this.#noteFailure(worker, failure);
         this.#report({ kind: "failed", worker, failure, hung });
@@ -271,7 +276,7 @@ export class ModelWorkers {
     const { log, intents, observer, events, dossiers, measured, capBytes } = this.#ports;
     const { entry, session, key, phase } = slot;
     const { code, signal, intent } = exit;
-    const { explained, failure, reason } = explainSlotExit(slot, exit);
+    const { explained, failure, reason } = explainSlotExit(slot, exit, this.#ports.oomKills());
     log.info({ model: entry.id, pid: session.pid, code, signal, intent, phase }, "worker exited");
     if (intent === null)
       log.warn(

@@ -19,6 +19,8 @@ export interface WorkerSlot {
   readonly key: string | null;
   readonly watch: WorkerWatch;
   phase: WorkerPhase;
+  /** Processes the kernel had killed for want of memory when it was last seen alive; null: not known. */
+  oomKills: number | null;
   /** It was told to end: whatever it does until then is no failure. */
   isLeaving: boolean;
   /** Why it had to be ended, when it failed while it still lived. */
@@ -36,8 +38,10 @@ export interface SlotExit {
   readonly reason: Failure | null;
 }
 
-export function explainSlotExit(slot: WorkerSlot, exit: WorkerExit): SlotExit {
-  const explained = explainExit(factsOf(slot.phase, exit, slot.session.fatal));
+/** @param oomKills processes the kernel has killed for want of memory until now; null: not known */
+export function explainSlotExit(slot: WorkerSlot, exit: WorkerExit, oomKills: number | null): SlotExit {
+  const memoryShort = oomKills !== null && slot.oomKills !== null && oomKills > slot.oomKills;
+  const explained = explainExit({ ...factsOf(slot.phase, exit, slot.session.fatal), memoryShort });
   const failure = explained.blamesModel ? explained.failure : { ...explained.failure, counts: false };
   return { explained, failure, reason: slot.failure ?? (exit.intent === null ? failure : null) };
 }

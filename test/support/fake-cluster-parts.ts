@@ -75,6 +75,7 @@ export function hostWithFakes(
     idleMs: () => null,
     timeouts: timeoutsSchema.parse({}),
     forgiveMs: 600_000,
+    oomKills: () => null,
     capBytes: () => null,
     intents: { begin: async () => {}, end: () => {} },
     loads: new LoadQueue(),
