@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly allowUnsupportedRuntime?: boolean;
   /** Load although the service is in safe mode. */
   readonly overrideSafeMode?: boolean;
+  /** For the audit trail. */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export async function loadAndWait(
   client: AdminClient,
   model: string,
   io: CliIo,
-  { allowUnsupportedRuntime = false, overrideSafeMode = false }: LoadOptions = {},
+  { allowUnsupportedRuntime = false, overrideSafeMode = false, reason }: LoadOptions = {},
 ): Promise<LoadResult> {
   const now = io.now ?? Date.now;
   const startedAt = now();
@@ -45,6 +47,7 @@ export async function loadAndWait(
     wait: false,
     ...(allowUnsupportedRuntime && { allow_unsupported_runtime: true }),
     ...(overrideSafeMode && { override_safe_mode: true }),
+    ...(reason !== undefined && { reason }),
   };
   const accepted = await client.post("/admin/models/load", request, acceptedSchema);
   if (accepted.readiness.state === "routable") return accepted;

@@ -1,9 +1,9 @@
 import type { LoadResult } from "../../shared/admin.ts";
 import { connect } from "./admin-client.ts";
-import type { Command } from "./command.ts";
+import { type Command, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
 import { loadAndWait } from "./load-and-wait.ts";
+import { ACTION_HELP, ACTION_OPTIONS } from "./model-action.ts";
 import { formatBytes, printable } from "./printable.ts";
 import { probeAndPrint } from "./probe.ts";
 
@@ -12,7 +12,7 @@ export const loadCommand: Command = {
   arguments: ["model"],
   summary: "load a model and wait until it serves",
   options: {
-    ...CONNECTION_OPTIONS,
+    ...ACTION_OPTIONS,
     "dry-run": { type: "boolean" },
     "allow-unsupported-runtime": { type: "boolean" },
     "override-safe-mode": { type: "boolean" },
@@ -24,7 +24,7 @@ Options:
   --dry-run         only check, as "lmx probe" does: the same list, the same exit codes, and nothing is loaded
   --allow-unsupported-runtime  go past the runtime blocklist and refusing advisories; the supervisor writes that down
   --override-safe-mode  load it in safe mode too; the service stays in safe mode
-${CONNECTION_HELP}
+${ACTION_HELP}
 
 Examples:
   lmx load lmx-demo
@@ -36,7 +36,7 @@ Examples:
     const [model = ""] = positionals;
     const allowUnsupportedRuntime = values["allow-unsupported-runtime"] === true;
     const overrideSafeMode = values["override-safe-mode"] === true;
-    const options = { allowUnsupportedRuntime, overrideSafeMode };
+    const options = { allowUnsupportedRuntime, overrideSafeMode, reason: textOption(values, "reason") };
     const result = await loadAndWait(connect(input), model, io, options);
     io.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : sentence(result));
     return EXIT_CODES.ok.code;

@@ -1,30 +1,29 @@
 import { unloadResultSchema } from "../../shared/admin.ts";
 import { connect } from "./admin-client.ts";
-import type { Command } from "./command.ts";
+import { type Command, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
+import { ACTION_HELP, ACTION_OPTIONS } from "./model-action.ts";
 import { printable } from "./printable.ts";
 
 export const unloadCommand: Command = {
   name: "unload",
   arguments: ["model"],
   summary: "let a model's answers finish, then end its process",
-  options: { ...CONNECTION_OPTIONS },
+  options: ACTION_OPTIONS,
   help: `Takes a model out of service: no new requests, running ones may finish, then its process ends and its memory is
 free. A model that is not loaded is fine.
 
 Options:
-${CONNECTION_HELP}
+${ACTION_HELP}
 
-Example:
-  lmx unload lmx-demo`,
+Examples:
+  lmx unload lmx-demo
+  lmx unload org/model --reason "room for another one"`,
   run: async (input) => {
     const { io, positionals, values } = input;
-    const result = await connect(input).post(
-      "/admin/models/unload",
-      { model_id: positionals[0] ?? "" },
-      unloadResultSchema,
-    );
+    const reason = textOption(values, "reason");
+    const request = { model_id: positionals[0] ?? "", ...(reason !== undefined && { reason }) };
+    const result = await connect(input).post("/admin/models/unload", request, unloadResultSchema);
     const { model_id, readiness } = result;
     const text = `${printable(model_id)} is ${readiness.state}`;
     io.stdout.write(`${values.json === true ? JSON.stringify(result, null, 2) : text}\n`);

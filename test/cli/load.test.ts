@@ -39,20 +39,22 @@ describe("load", () => {
     expect([code, out, err]).toEqual([0, "org/a is routable (0.0 s, 3.0 GiB)\n", ""]);
   });
 
-  it.each(["allow-unsupported-runtime", "override-safe-mode"])(
-    "passes --%s on, and only then",
-    async (option) => {
-      const { url, asked } = await fakeSupervisor(
-        always(200, { ...accepted, readiness: readiness("routable") }),
-      );
-      await lmx(["load", "org/a", `--${option}`, "--url", url]);
-      await lmx(["load", "org/a", "--url", url]);
-      expect(asked.map(({ body }) => body)).toEqual([
-        { model_id: "org/a", wait: false, [option.replaceAll("-", "_")]: true },
-        { model_id: "org/a", wait: false },
-      ]);
-    },
-  );
+  it.each([
+    ["allow-unsupported-runtime", true],
+    ["override-safe-mode", true],
+    ["reason", "for the evening"],
+  ] as const)("passes --%s on, and only then", async (option, value) => {
+    const { url, asked } = await fakeSupervisor(
+      always(200, { ...accepted, readiness: readiness("routable") }),
+    );
+    const typed = value === true ? [`--${option}`] : [`--${option}`, value];
+    await lmx(["load", "org/a", ...typed, "--url", url]);
+    await lmx(["load", "org/a", "--url", url]);
+    expect(asked.map(({ body }) => body)).toEqual([
+      { model_id: "org/a", wait: false, [option.replaceAll("-", "_")]: value },
+      { model_id: "org/a", wait: false },
+    ]);
+  });
 
   it("is done at once when the model serves already", async () => {
     const answer = {

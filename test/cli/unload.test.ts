@@ -16,6 +16,8 @@ describe("unload", () => {
       path: "/admin/models/unload",
       body: { model_id: "org/a" },
     });
+    await lmx(["unload", "org/a", "--reason", "room", "--url", url]);
+    expect(asked[1]?.body).toEqual({ model_id: "org/a", reason: "room" });
     expect(JSON.parse((await lmx(["unload", "org/a", "--json", "--url", url])).out).readiness.state).toBe(
       "unloaded",
     );
