@@ -52,6 +52,13 @@ export function suspectedRequest(modelId: string): LmxError {
   return new LmxError("request_suspected", message);
 }
 
+/** A load that was taken back by a later word. */
+export function unloadedMeanwhile(modelId: string): LmxError {
+  return new LmxError("model_not_ready", `${modelId} was unloaded while it was loading.`, {
+    retryable: false,
+  });
+}
+
 /** It could be held no longer for others to finish. */
 export function noSeat(modelId: string): LmxError {
   const message = `${modelId} serves one request at a time for now and is busy; try again.`;

@@ -1,5 +1,4 @@
 import type {
-  Check,
   LoadResult,
   ModelActionResult,
   ModelDetail,
@@ -12,11 +11,18 @@ import type { CatalogueEntry } from "../models/catalogue.ts";
 import { decideHold } from "../policy/hold.ts";
 import { currentWorker, holdsMemory, NO_OVERRIDES, type Overrides } from "../policy/model-state.ts";
 import { concurrencyLimit } from "../policy/quarantine.ts";
-import { loadFailure, noSeat, refusal, startFailure, suspectedRequest } from "./load-errors.ts";
+import {
+  loadFailure,
+  noSeat,
+  refusal,
+  startFailure,
+  suspectedRequest,
+  unloadedMeanwhile,
+} from "./load-errors.ts";
+import { loadResult } from "./load-result.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type MachinePorts, ModelMachine } from "./model-machine.ts";
 import { capabilitiesOf, readinessOf } from "./model-view.ts";
-import type { LoadEvidence } from "./model-workers.ts";
 import type { Fingerprint, Seat } from "./request-seats.ts";
 
 export type HostPorts = MachinePorts;
@@ -319,29 +325,6 @@ export class ModelHost {
 
   #loadResult(): LoadResult {
     const { workers, admitted } = this.#machine;
-    const evidence = workers.evidence();
-    return {
-      model_id: this.id,
-      readiness: this.readiness(),
-      load_seconds: evidence?.loaded.load_seconds ?? null,
-      memory_bytes: evidence?.loaded.memory_bytes ?? null,
-      checks: [...(admitted?.result.checks ?? []), ...(evidence === null ? [] : [canaryCheck(evidence)])],
-    };
+    return loadResult(this.id, this.readiness(), admitted, workers.evidence());
   }
-}
-
-function unloadedMeanwhile(modelId: string): LmxError {
-  return new LmxError("model_not_ready", `${modelId} was unloaded while it was loading.`, {
-    retryable: false,
-  });
-}
-
-function canaryCheck({ warning }: LoadEvidence): Check {
-  return {
-    name: "canary",
-    status: warning === null ? "pass" : "warn",
-    detail: warning ?? "the canary answered",
-    expected: null,
-    next_step: null,
-  };
 }
