@@ -14,6 +14,8 @@ export class LogReader {
   /** The first lines at level error, which only a bug brings about. */
   readonly errors: string[] = [];
   errorCount = 0;
+  /** The service has seen a worker of this model end. */
+  onExit: (model: string) => void = () => {};
   readonly #tail: string[] = [];
 
   read(line: string): void {
@@ -21,8 +23,11 @@ export class LogReader {
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
     // Most lines are about requests; parsing them all would take from the machine under test.
     if (!/"msg":"(?:worker exited|model failure)"|"level":[56]0/.test(line)) return;
-    const { msg, pid, level, class: kind, cause } = parse(line);
-    if (msg === "worker exited") this.exitedPids.add(Number(pid));
+    const { msg, pid, level, model, class: kind, cause } = parse(line);
+    if (msg === "worker exited") {
+      this.exitedPids.add(Number(pid));
+      this.onExit(String(model));
+    }
     if (msg === "model failure") count(this.failures, `${kind}: ${cause}`);
     if (Number(level) < ERROR_LEVEL) return;
     this.errorCount += 1;

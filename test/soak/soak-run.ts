@@ -38,6 +38,7 @@ export class SoakRun {
     this.service = service;
     const { client, isLocal } = service;
     this.watch = new WorkerWatch({ client, isLocal, onDeath: (death) => this.#onDeath(death) });
+    if (service.own !== null) service.own.log.onExit = (model) => this.watch.noteDeath(model);
   }
 
   get elapsedMs(): number {

@@ -70,6 +70,14 @@ export class WorkerWatch {
     return this.#deaths.get(id) ?? [];
   }
 
+  /** A worker of this model is gone, also one that lived too short to be listed. @returns when: now */
+  noteDeath(model: string): number {
+    const at = performance.now();
+    const deaths = this.#deaths.get(model) ?? [];
+    this.#deaths.set(model, [...deaths.slice(-REMEMBERED_DEATHS), at]);
+    return at;
+  }
+
   async refresh(): Promise<void> {
     const { data } = await this.#options.client.get<{ data: ModelDetail[] }>("/admin/models");
     this.#models = new Map(data.map((model) => [model.id, model]));
@@ -85,10 +93,7 @@ export class WorkerWatch {
       const isThere = this.#options.isLocal ? isAlive(pid) : this.#models.get(model)?.worker?.pid === pid;
       if (isThere) continue;
       this.#live.delete(pid);
-      const at = performance.now();
-      const deaths = this.#deaths.get(model) ?? [];
-      this.#deaths.set(model, [...deaths.slice(-REMEMBERED_DEATHS), at]);
-      this.#options.onDeath({ model, pid, at });
+      this.#options.onDeath({ model, pid, at: this.noteDeath(model) });
     }
   }
 }
