@@ -37,6 +37,8 @@ export interface WorkerLogsOptions {
 export class WorkerLogs implements WorkerLogDesk {
   readonly #options: WorkerLogsOptions;
   readonly #files = new Map<string, Pick<LogFile, "write" | "close">>();
+  /** How many workers write to a model's file now. */
+  readonly #writers = new Map<string, number>();
 
   constructor(options: WorkerLogsOptions) {
     this.#options = options;
@@ -45,6 +47,7 @@ export class WorkerLogs implements WorkerLogDesk {
   attach(modelId: string, worker: LoggedWorker): void {
     const file = this.#files.get(modelId) ?? this.#options.open(modelId);
     this.#files.set(modelId, file);
+    this.#writers.set(modelId, (this.#writers.get(modelId) ?? 0) + 1);
     const { pid } = worker;
     const tell = (msg: string, fields: object = {}) => {
       const line = { level: 30, time: this.#options.now(), model: modelId, pid, ...fields, msg };
@@ -65,7 +68,15 @@ export class WorkerLogs implements WorkerLogDesk {
     void worker.exited.then(({ code, signal, intent }) => {
       write(lines.end());
       tell("worker exited", { code, signal, intent });
+      this.#leave(modelId, file);
     });
+  }
+
+  /** A model without a worker keeps no file open. */
+  #leave(modelId: string, file: Pick<LogFile, "close">): void {
+    const left = (this.#writers.get(modelId) ?? 1) - 1;
+    this.#writers.set(modelId, left);
+    if (left === 0) file.close().catch(() => {});
   }
 
   /** Resolves when all is written, or given up. */

@@ -108,11 +108,13 @@ export class LogFile {
     await this.#draining;
   }
 
-  /** Writes what waits and lets go of the file. */
+  /** Writes what waits and lets go of the file; a later line opens it again. */
   async close(): Promise<void> {
     await this.flush();
-    await this.#handle?.close();
+    const handle = this.#handle;
+    // Before it is closed: what is written meanwhile must not go into it.
     this.#handle = null;
+    await handle?.close();
   }
 
   /** For a process that dies at once: writes what waits, as far as that works. */

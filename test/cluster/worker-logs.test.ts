@@ -7,11 +7,15 @@ const SECRET = "a-key-of-this-service";
 function setUp() {
   const written: Record<string, Record<string, unknown>[]> = {};
   const clock = { now: 1_000 };
+  const closed: string[] = [];
   const logs = new WorkerLogs({
     open: (model) => {
       const lines: Record<string, unknown>[] = [];
       written[model] = lines;
-      return { write: (line) => void lines.push(JSON.parse(line)), close: async () => {} };
+      return {
+        write: (line) => void lines.push(JSON.parse(line)),
+        close: async () => void closed.push(model),
+      };
     },
     redaction: () => ({ homes: ["/home/alice"], secrets: [SECRET] }),
     now: () => clock.now,
@@ -22,7 +26,7 @@ function setUp() {
     return { worker, say: (text: string) => worker.onStderr(Buffer.from(text)), exit: resolve };
   };
   const said = (model: string) => (written[model] ?? []).map(({ msg }) => msg);
-  return { logs, clock, written, said, fakeWorker };
+  return { logs, clock, closed, written, said, fakeWorker };
 }
 
 describe("the log of a model's workers", () => {
@@ -55,6 +59,19 @@ describe("the log of a model's workers", () => {
     expect(said("a")).toEqual(["worker taken", "worker taken"]);
     expect(written.a?.map(({ pid }) => pid)).toEqual([1, 3]);
     expect(said("b")).toHaveLength(1);
+  });
+
+  it("lets go of a model's file when its last worker is gone", async () => {
+    const { logs, closed, fakeWorker } = setUp();
+    const [old, young] = [fakeWorker(1), fakeWorker(2)];
+    logs.attach("m", old.worker);
+    logs.attach("m", young.worker);
+    old.exit({ code: 0, signal: null, intent: null });
+    await old.worker.exited;
+    expect(closed).toEqual([]);
+    young.exit({ code: 0, signal: null, intent: null });
+    await young.worker.exited;
+    expect(closed).toEqual(["m"]);
   });
 
   it("has no keys and no home directory", () => {

@@ -94,6 +94,17 @@ it("a process that dies at once writes what waits", async () => {
   expect(await readFile(path, "utf8")).toBe("last words\n");
 });
 
+it("opens the file again for a line that comes after, or while, it is closed", async () => {
+  const { path, log } = await logIn(await temporaryDirectory());
+  log.write("one\n");
+  const closing = log.close();
+  log.write("two\n");
+  await closing;
+  log.write("three\n");
+  await log.flush();
+  expect(await readFile(path, "utf8")).toBe("one\ntwo\nthree\n");
+});
+
 it("gives every model a log of its own, whatever its name", () => {
   const names = ["org/a", "org%2Fa", "org--a", "../../etc/passwd", "ü".repeat(300), `${"ü".repeat(299)}x`];
   const paths = names.map((name) => workerLogIn("/logs", name));
