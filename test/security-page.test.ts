@@ -1,11 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { maxHeaderSize } from "node:http";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { logFileIn, workerLogIn } from "../supervisor/host/log-file.ts";
+import type { HttpConfig } from "../supervisor/http/app-context.ts";
+import { MAX_BODY_BYTES } from "../supervisor/http/read-body.ts";
+import { configPaths } from "../supervisor/load-config.ts";
 import { workerCommand } from "../supervisor/process/worker-command.ts";
 import { testApp } from "./http/test-app.ts";
 
 const PAGE = join(import.meta.dirname, "..", "docs", "security.md");
-const DOCS = join(import.meta.dirname, "..", "docs", "openapi.json");
+const PART = /(<!-- table: (\w+) -->\n)[\s\S]*?(\n<!-- end -->)/g;
 /** Stands for whatever a shell may have set. */
 const FROM_SHELL = "from the shell";
 
@@ -23,6 +28,35 @@ const GIVEN: Readonly<Record<string, string>> = {
   OPENBLAS_NUM_THREADS: "with it: one thread",
 };
 
+/** What is in a place of the state directory; null: the directory itself. */
+const HOLDS: Readonly<Record<keyof ReturnType<typeof configPaths>, string | null>> = {
+  stateDirectory: null,
+  configFile: "yours; read, never written",
+  registryFile: "what was loaded on which runtime, and how it went",
+  auditFile:
+    "who said what to which model: address, the first eight digits of the key's SHA-256, the reason given",
+  quarantineFile: "failures of each model, and until when it is kept out",
+  startsFile: "when the service started, and whether it ended in order",
+  intentsFile: "loads that were not over yet",
+  workersFile: "process ids of workers, so that a later start finds what was left behind",
+  dossiersDirectory: "deaths of workers: cause, last words, stacks, memory, ids of the requests in flight",
+  lockFile: "process id of the service that has the directory",
+  addressFile: "where it listens, for the commands",
+  modelsDirectory: "yours; models, in `<org>/<name>`",
+  runtimesDirectory: "Python environments",
+};
+
+/** Made without a path of their own in the configuration. */
+const OTHERS: readonly (readonly [place: (state: string) => string, holds: string])[] = [
+  [(state) => logFileIn(join(state, "logs")), "one line for each fact; the newest 50 MiB"],
+  [
+    (state) => workerLogIn(join(state, "logs"), "<model>"),
+    "what workers wrote to stderr; the newest 4 MiB of each model",
+  ],
+  [(state) => join(state, "tmp"), "temporary directories of workers, emptied at each start"],
+  [(state) => join(state, "cache"), "compiled code of `lmx` itself"],
+];
+
 function environmentOfWorker(): Readonly<Record<string, string>> {
   const everything = new Proxy({}, { get: () => FROM_SHELL });
   return workerCommand({
@@ -36,54 +70,87 @@ function environmentOfWorker(): Readonly<Record<string, string>> {
   }).env;
 }
 
-/** Which key a path asks for: none, an admin key, an inference key, or either. */
-async function keyOf(path: string, method: string): Promise<string> {
-  const config = { api_keys: ["inference-key"], admin_keys: ["operator-key"] };
+const API = { api_keys: ["inference-key"] };
+const ADMIN = { admin_keys: ["operator-key"] };
+const CONFIGURED: readonly Partial<HttpConfig>[] = [{}, API, ADMIN, { ...API, ...ADMIN }];
+
+/** Which key a path asks for under a configuration. */
+async function keyOf(path: string, method: string, config: Partial<HttpConfig>): Promise<string> {
   const { app } = testApp({ config });
-  const request = async (headers: Record<string, string>) =>
-    (await app.request(path.replace(/\{.*?\}/g, "x"), { method, headers })).status !== 401;
-  if (await request({})) return "none";
-  const admin = await request({ "x-admin-key": "operator-key" });
-  const inference = await request({ authorization: "Bearer inference-key" });
-  if (admin && inference) return "either kind";
-  return admin ? "an admin key" : inference ? "an inference key" : "nobody's";
+  const opens = async (headers: Record<string, string>) =>
+    (await app.request(path.replaceAll(/:id(?:\{.*?\})?/g, "x"), { method, headers })).status !== 401;
+  if (await opens({})) return "none";
+  const keys = [
+    ["an inference key as `X-Admin-Key`", { "x-admin-key": "inference-key" }],
+    ["an admin key", { "x-admin-key": "operator-key" }],
+    ["an inference key", { authorization: "Bearer inference-key" }],
+  ] as const;
+  const known: string[] = [];
+  for (const [words, headers] of keys) if (await opens(headers)) known.push(words);
+  // Where any header will do, it is the kind of key that matters.
+  if (known.includes("an inference key")) return known.filter((one) => !one.includes("as")).join(" or ");
+  return known.join(" or ");
 }
 
+/** The paths of the app as they are registered, in groups that ask for the same keys. */
 async function keyRows(): Promise<string[][]> {
-  const { paths } = JSON.parse(await readFile(DOCS, "utf8")) as { paths: Record<string, object> };
-  const byKey = new Map<string, Set<string>>();
-  for (const [path, methods] of Object.entries(paths))
-    for (const method of Object.keys(methods)) {
-      const key = await keyOf(path, method.toUpperCase());
-      const shown = path.startsWith("/admin") ? "/admin/…" : path.replace("{id}", "…");
-      byKey.set(key, (byKey.get(key) ?? new Set()).add(`\`${shown}\``));
-    }
-  return [...byKey].map(([key, shown]) => [[...shown].join(", "), key]);
+  const routes = testApp().app.routes.filter(({ method }) => method !== "ALL");
+  const unique = new Map(routes.map(({ method, path }) => [`${method} ${path}`, { method, path }]));
+  const groups = new Map<string, Set<string>>();
+  for (const { method, path } of unique.values()) {
+    const keys = await Promise.all(CONFIGURED.map((config) => keyOf(path, method, config)));
+    const shown = path.startsWith("/admin") ? "/admin/…" : path.replace(/:id.*/, "…");
+    const group = keys.join("|");
+    groups.set(group, (groups.get(group) ?? new Set()).add(`\`${shown}\``));
+  }
+  return [...groups].map(([keys, paths]) => [[...paths].join(", "), ...keys.split("|")]);
+}
+
+function fileRows(): string[][] {
+  const paths = configPaths({ env: {}, home: "/home" });
+  const named = Object.entries(HOLDS).flatMap(([name, holds]) =>
+    holds === null ? [] : [[paths[name as keyof typeof HOLDS], holds] as const],
+  );
+  const others = OTHERS.map(([place, holds]) => [place(paths.stateDirectory), holds] as const);
+  const shown = (path: string) => decodeURIComponent(path.slice(paths.stateDirectory.length + 1));
+  return [...named, ...others].map(([path, holds]) => [`\`${shown(path)}\``, holds]);
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  expect(rows.length, `rows under ${header[0]}`).toBeGreaterThan(1);
   const line = (values: readonly string[]) => `| ${values.join(" | ")} |`;
   return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-it("docs/security.md has the tables of the code (UPDATE_DOCS=1 writes them)", async () => {
+async function securityParts(): Promise<Readonly<Record<string, string>>> {
   const env = environmentOfWorker();
   const inherited = Object.keys(env).filter((name) => env[name] === FROM_SHELL);
   const given = Object.keys(env).filter((name) => env[name] !== FROM_SHELL);
-  const tables: Readonly<Record<string, string>> = {
-    keys: table(["path", "key"], await keyRows()),
+  const kinds = ["no keys", "only `api_keys`", "only `admin_keys`", "both"];
+  return {
+    keys: table(["path", ...kinds], await keyRows()),
     inherited: inherited.map((name) => `\`${name}\``).join(", "),
     given: table(
       ["variable", "why"],
       given.map((name) => [`\`${name}\``, GIVEN[name] ?? expect.fail(`nothing is said about ${name}`)]),
     ),
+    files: table(["file", "holds"], fileRows()),
   };
-  let page = await readFile(PAGE, "utf8");
-  for (const [name, text] of Object.entries(tables)) {
-    const section = new RegExp(`<!-- table: ${name} -->\n\n[\\s\\S]*?<!-- end -->`);
-    expect(page).toMatch(section);
-    page = page.replace(section, () => `<!-- table: ${name} -->\n\n${text}\n\n<!-- end -->`);
-  }
-  if (process.env.UPDATE_DOCS === "1") await writeFile(PAGE, page);
-  expect(await readFile(PAGE, "utf8")).toBe(page);
+}
+
+it("docs/security.md has the tables of the code (UPDATE_DOCS=1 writes them)", async () => {
+  const parts = await securityParts();
+  const page = await readFile(PAGE, "utf8");
+  expect([...page.matchAll(PART)].map(([, , name]) => name).toSorted()).toEqual(
+    Object.keys(parts).toSorted(),
+  );
+  const expected = page.replace(PART, (_, start, name, end) => `${start}\n${parts[name]}\n${end}`);
+  if (process.env.UPDATE_DOCS === "1") await writeFile(PAGE, expected);
+  expect(await readFile(PAGE, "utf8")).toBe(expected);
+});
+
+it("the page names the limits of the code", async () => {
+  const page = await readFile(PAGE, "utf8");
+  expect(page).toContain(`| body | ${MAX_BODY_BYTES / 2 ** 20} MiB,`);
+  expect(page).toContain(`| headers | ${maxHeaderSize / 2 ** 10} KiB,`);
 });
