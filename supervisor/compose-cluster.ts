@@ -28,6 +28,7 @@ import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
 import type { State } from "./open-state.ts";
 import { QUARANTINE_DEFAULTS, type QuarantineNumbers, type QuarantineRule } from "./policy/failure-record.ts";
 import { PROCESS_BYTES } from "./policy/memory-estimate.ts";
+import { type RedactionFacts, redact } from "./policy/redact.ts";
 import { buildReducedModel, listReducedModels } from "./process/reduced-models.ts";
 import { packageDirectoryOf, type Runtime } from "./runtime/runtime-marker.ts";
 
@@ -47,6 +48,8 @@ export interface ClusterParts {
   readonly events: EventSink;
   readonly dossiers: DossierDesk;
   readonly workerLogs: WorkerLogDesk;
+  /** What must leave the service in no text. */
+  redaction(): RedactionFacts;
   /** A quarantine has begun. */
   onQuarantined(modelId: string, rule: QuarantineRule): void;
   readonly log: Logger;
@@ -124,6 +127,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
         return parts.config.timeouts;
       },
       forgiveMs: history.numbers.forgivenessMs,
+      clean: (text) => redact(text, parts.redaction()),
       oomKills,
       capBytes: (modelId) => settings(modelId).memory_limit_bytes ?? parts.config.memory.limit_bytes ?? null,
       intents: new LoadIntents(state.intents, state.bootId),

@@ -141,6 +141,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       events,
       dossiers,
       workerLogs,
+      redaction,
       onQuarantined: (model, rule) => metrics.quarantined(model, rule),
       log,
     });

@@ -212,7 +212,7 @@ export class ModelWorkers {
     this.#ports.events.emit({ type: "worker_started", model: entry.id, details });
     void session.exited.then((exit) => {
       watch.stop();
-      this.#onExit(worker, slot, exit);
+      this.#onExit(worker, slot, { ...exit, stderrTail: this.#ports.clean(exit.stderrTail) });
     });
     if (this.#endedEarly.delete(worker)) this.end(worker, "kill");
     return slot;

@@ -21,6 +21,8 @@ export interface WorkerPorts {
   memoryBack(modelId: string): Promise<void>;
   /** Resident bytes a worker of this model may take; null: no cap. */
   capBytes(modelId: string): number | null;
+  /** The text without keys and the user's home directory: last words end up in answers to clients. */
+  clean(text: string): string;
   /** Processes the kernel has killed for want of memory so far; null: it does not tell. */
   oomKills(): number | null;
   readonly intents: Pick<LoadIntents, "begin" | "end">;

@@ -77,6 +77,7 @@ beforeAll(async () => {
   );
   expect((await chat(chatBody({ model: `org/${API_KEY}` }))).status).toBe(404);
   expect((await lmx.fetch(`/v1/${API_KEY}`, { headers: client })).status).toBe(404);
+  expect((await chat(chatBody(), { ...client, "x-request-id": API_KEY })).status).toBe(200);
   await sendRaw(
     `POST /v1/${PRIVATE} HTTP/1.1\r\nAuthorization: Bearer ${API_KEY}\r\nbroken ${PRIVATE}\r\n\r\n`,
   );

@@ -75,6 +75,7 @@ export function hostWithFakes(
     idleMs: () => null,
     timeouts: timeoutsSchema.parse({}),
     forgiveMs: 600_000,
+    clean: (text) => text,
     oomKills: () => null,
     capBytes: () => null,
     intents: { begin: async () => {}, end: () => {} },

@@ -4,6 +4,9 @@ import { redact } from "../../policy/redact.ts";
 import type { AppEnv, StreamEnd } from "../app-context.ts";
 import { isHealthPath } from "../health-paths.ts";
 
+/** Of what a client names, a path or a model that may not exist. Characters. */
+const LONGEST = 300;
+
 /**
  * One line per request, for a stream when it is over. Never a body, a query or a key.
  * @param keys those of this service: one sent in a wrong place may be taken for a model's name or a path
@@ -13,14 +16,15 @@ export function accessLog(log: Logger, keys: () => readonly string[]): Middlewar
     const startedAt = performance.now();
     await next();
     const isRefused = c.res.status >= 400;
-    const clean = (text: string) => (isRefused ? redact(text, { homes: [], secrets: keys() }) : text);
+    const clean = (text: string) => redact(text.slice(0, LONGEST), { homes: [], secrets: keys() });
     const model = c.get("model");
     const facts = {
-      id: c.get("requestId"),
+      id: clean(c.get("requestId")),
       method: c.req.method,
-      path: clean(c.req.path),
+      path: isRefused ? clean(c.req.path) : c.req.path,
       status: c.res.status,
-      model: model === undefined ? undefined : clean(model),
+      // The name of a model that is there is no secret.
+      model: model !== undefined && isRefused ? clean(model) : model,
     };
     // Probes come every second and say nothing.
     const level = isHealthPath(c.req.path) ? "debug" : "info";
