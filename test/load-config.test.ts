@@ -237,6 +237,12 @@ describe("what is wrong is said with file, line, and what to write instead", () 
     }
     expect((await fixture(bomb.join("\n"))).problems()[0]).toMatch(/alias/i);
   });
+
+  it("does not repeat a key that begins with a star", async () => {
+    const problems = (await fixture("api_keys: [*hunter2hunter2]\n")).problems().join();
+    expect(problems).toContain("has to stand in quotes");
+    expect(problems).not.toContain("hunter2");
+  });
 });
 
 describe("an address that other machines reach", () => {
