@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { maxHeaderSize } from "node:http";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -8,9 +8,9 @@ import { MAX_BODY_BYTES } from "../supervisor/http/read-body.ts";
 import { configPaths } from "../supervisor/load-config.ts";
 import { workerCommand } from "../supervisor/process/worker-command.ts";
 import { testApp } from "./http/test-app.ts";
+import { expectPageParts } from "./support/page-parts.ts";
 
 const PAGE = join(import.meta.dirname, "..", "docs", "security.md");
-const PART = /(<!-- table: (\w+) -->\n)[\s\S]*?(\n<!-- end -->)/g;
 /** Stands for whatever a shell may have set. */
 const FROM_SHELL = "from the shell";
 
@@ -139,14 +139,7 @@ async function securityParts(): Promise<Readonly<Record<string, string>>> {
 }
 
 it("docs/security.md has the tables of the code (UPDATE_DOCS=1 writes them)", async () => {
-  const parts = await securityParts();
-  const page = await readFile(PAGE, "utf8");
-  expect([...page.matchAll(PART)].map(([, , name]) => name).toSorted()).toEqual(
-    Object.keys(parts).toSorted(),
-  );
-  const expected = page.replace(PART, (_, start, name, end) => `${start}\n${parts[name]}\n${end}`);
-  if (process.env.UPDATE_DOCS === "1") await writeFile(PAGE, expected);
-  expect(await readFile(PAGE, "utf8")).toBe(expected);
+  await expectPageParts(PAGE, await securityParts());
 });
 
 it("the page names the limits of the code", async () => {
