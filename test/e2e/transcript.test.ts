@@ -40,4 +40,6 @@ it("takes outputs for the same that differ in times, sizes, pids and ids only", 
   expect(shapeOf(one)).toBe(shapeOf(two));
   expect(shapeOf(one)).not.toBe(shapeOf(one.replace("routable", "loading")));
   expect(shapeOf(one)).not.toBe(shapeOf(one.replace("restarted", "quarantined")));
+  expect(shapeOf("loading (half_open)")).toBe(shapeOf("admitted (half_open)"));
+  expect(shapeOf("loading")).not.toBe(shapeOf("admitted"));
 });

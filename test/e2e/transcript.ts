@@ -40,6 +40,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{8,64}\b/g, "HASH"],
   [/\b\d{3,}\b/g, "NUMBER"],
   [/\b(?:linux|darwin)-\w+/g, "PLATFORM"],
+  // A release is answered at once: how far its one try is by then is a matter of milliseconds.
+  [/\b(?:admitted|loading) \(half_open\)/g, "STARTED (half_open)"],
   // Columns are as wide as what is in them.
   [/ {2,}/g, "  "],
   [/ +$/gm, ""],
