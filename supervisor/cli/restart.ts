@@ -12,9 +12,9 @@ export const restartCommand: Command = {
   arguments: ["model"],
   summary: "end a model's process once its answers are finished, and load it again",
   options: ACTION_OPTIONS,
-  help: `Takes no new requests for the model, lets the running ones finish, ends its process, loads it again and waits until it
-serves; "lmx ps --watch" shows it happen. A model that is not loaded is loaded. Ctrl-C stops the waiting, not the
-restart. It does not count as a failure.
+  help: `Lets the running requests finish, ends the model's process, loads it again and waits until it serves; "lmx ps --watch"
+shows it happen. Requests that come meanwhile are held for the new process. A model that is not loaded is loaded. Ctrl-C
+stops the waiting, not the restart. It does not count as a failure.
 
 Options:
 ${ACTION_HELP}

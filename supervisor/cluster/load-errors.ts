@@ -3,6 +3,7 @@ import type { ReadinessReason } from "../../shared/readiness.ts";
 import type { FailureRecord } from "../policy/failure-record.ts";
 import type { HoldDecision } from "../policy/hold.ts";
 import type { Failure } from "../policy/model-state.ts";
+import { RUNTIME_RETRY_MS } from "../policy/runtime-breaker.ts";
 
 /** Seconds a client is told to wait when nobody knows how long a load takes. */
 const LOADING_RETRY_SECONDS = 5;
@@ -111,5 +112,9 @@ function reasonError(
   details: Readonly<Record<string, unknown>> = {},
 ): LmxError {
   const code: ErrorCode = Object.hasOwn(ERRORS, reason.code) ? (reason.code as ErrorCode) : "internal_error";
-  return new LmxError(code, message, { details: { cause: reason.cause, ...details } });
+  const isBroken = code === "worker_runtime_broken";
+  return new LmxError(code, message, {
+    details: { cause: reason.cause, ...details },
+    ...(isBroken && { retryAfterSeconds: RUNTIME_RETRY_MS / 1000 }),
+  });
 }

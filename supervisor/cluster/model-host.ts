@@ -8,17 +8,9 @@ import type {
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
-import { decideHold } from "../policy/hold.ts";
 import { currentWorker, holdsMemory, NO_OVERRIDES, type Overrides } from "../policy/model-state.ts";
-import { concurrencyLimit } from "../policy/quarantine.ts";
-import {
-  loadFailure,
-  noSeat,
-  refusal,
-  startFailure,
-  suspectedRequest,
-  unloadedMeanwhile,
-} from "./load-errors.ts";
+import { HeldRequests } from "./held-requests.ts";
+import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
 import { loadResult } from "./load-result.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type MachinePorts, ModelMachine } from "./model-machine.ts";
@@ -34,13 +26,14 @@ export type HostPorts = MachinePorts;
 export class ModelHost {
   readonly #ports: HostPorts;
   readonly #machine: ModelMachine;
-  #isClosing = false;
+  readonly #requests: HeldRequests;
   /** How often somebody has said that it shall leave: loads from before have nothing to ask for any more. */
   #takenBack = 0;
 
   constructor(entry: CatalogueEntry, ports: HostPorts) {
     this.#ports = ports;
     this.#machine = new ModelMachine(entry, ports);
+    this.#requests = new HeldRequests(this.#machine, ports);
   }
 
   get id(): string {
@@ -130,7 +123,7 @@ export class ModelHost {
 
   /** The service stops: no request starts it any more. */
   close(): void {
-    this.#isClosing = true;
+    this.#requests.close();
   }
 
   startAutomatically(): void {
@@ -152,43 +145,7 @@ export class ModelHost {
     fingerprint: Fingerprint,
     requestId: string | null = null,
   ): Promise<Seat> {
-    const { waiters, seats } = this.#machine;
-    const { numbers } = this.#ports.history;
-    const failuresBefore = this.#machine.lastFailure?.number ?? 0;
-    // It asks for one start at most, and for none once it has waited for somebody else's.
-    let mayAsk = true;
-    for (;;) {
-      signal.throwIfAborted();
-      if (seats.isRefused(fingerprint)) throw suspectedRequest(this.id);
-      const { model, entry } = this.#machine;
-      const mayStart = this.#ports.record.mayStartOnRequest(entry);
-      const now = this.#ports.now();
-      const decision = decideHold(model, { now, wallNow: Date.now(), numbers, deadline, mayStart });
-      switch (decision.kind) {
-        case "serve": {
-          const seat = this.#sit(decision.worker, fingerprint, requestId);
-          if (seat !== null) return seat;
-          if (now >= deadline) throw noSeat(this.id);
-          await waiters.changed(deadline, signal);
-          break;
-        }
-        case "start":
-          if (!mayAsk || this.#isClosing) throw this.#startFailure(failuresBefore);
-          mayAsk = false;
-          this.#machine.dispatch({ kind: "load-asked", by: "request" });
-          break;
-        case "hold":
-          mayAsk = false;
-          await waiters.changed(deadline, signal);
-          break;
-        case "refuse-quarantined":
-          // Told only once it would survive us.
-          await this.#machine.saved;
-          throw refusal(this.id, decision, this.#ports.dossiers.newest(this.id));
-        default:
-          throw refusal(this.id, decision);
-      }
-    }
+    return await this.#requests.seat(deadline, signal, fingerprint, requestId);
   }
 
   /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */
@@ -228,10 +185,10 @@ export class ModelHost {
     return { model_id: this.id, readiness: this.readiness() };
   }
 
-  /** @throws LmxError */
+  /** Requests that come meanwhile are held. @throws LmxError */
   async restart(signal: AbortSignal): Promise<ModelActionResult> {
     const takenBack = this.#takenBack;
-    await this.#leave(signal);
+    await this.#requests.whileRestarting(() => this.#leave(signal));
     await this.#untilLoaded(signal, NO_OVERRIDES, takenBack);
     return { model_id: this.id, readiness: this.readiness() };
   }
@@ -262,23 +219,6 @@ export class ModelHost {
   /** Ends every worker at once, for a stop that cannot wait. */
   async abandon(): Promise<void> {
     await this.#machine.workers.abandon();
-  }
-
-  /** Why a start that a request waited for came to nothing: it failed, or was taken back. */
-  #startFailure(failuresBefore: number): LmxError {
-    const failed = this.#machine.lastFailure;
-    if (failed !== null && failed.number > failuresBefore)
-      return startFailure(this.id, failed.failure.reason);
-    if (this.#isClosing) return new LmxError("server_is_overloaded", "The server is stopping.");
-    return refusal(this.id, { kind: "refuse-not-loaded", reason: null });
-  }
-
-  #sit(worker: number, fingerprint: Fingerprint, requestId: string | null): Seat | null {
-    const { seats, workers, model } = this.#machine;
-    const session = workers.session(worker);
-    if (session === null) throw new Error(`routable without a worker: ${this.id}`);
-    if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record, this.#ports.history.numbers))) return null;
-    return seats.take(session, fingerprint, requestId);
   }
 
   async #leave(signal: AbortSignal): Promise<void> {

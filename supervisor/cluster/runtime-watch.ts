@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { LmxError } from "../../shared/errors.ts";
-import { noteRuntimeFailure, type RuntimeFailure } from "../policy/runtime-breaker.ts";
+import { noteRuntimeFailure, RUNTIME_RETRY_MS, type RuntimeFailure } from "../policy/runtime-breaker.ts";
 
 export interface RuntimeWatchOptions {
   /** Starts a worker and waits until it has done its imports. @throws when it cannot */
@@ -11,8 +11,6 @@ export interface RuntimeWatchOptions {
   now(): number;
   readonly log: Logger;
 }
-
-const RETRY_MS = 30_000;
 
 /**
  * Tells a broken Python runtime from a broken model. While it is broken no worker is started for anybody; every 30 s
@@ -37,7 +35,7 @@ export class RuntimeWatch {
   /** @throws LmxError worker_runtime_broken */
   check(): void {
     if (this.#broken === null) return;
-    throw new LmxError("worker_runtime_broken", this.#broken, { retryAfterSeconds: RETRY_MS / 1000 });
+    throw new LmxError("worker_runtime_broken", this.#broken, { retryAfterSeconds: RUNTIME_RETRY_MS / 1000 });
   }
 
   /** A worker failed before it could be given a model, or could not be started. */
@@ -60,7 +58,7 @@ export class RuntimeWatch {
 
   #scheduleRetry(): void {
     if (this.#retry !== undefined || this.#isStopped) return;
-    this.#retry = setTimeout(() => void this.#tryAgain(), RETRY_MS);
+    this.#retry = setTimeout(() => void this.#tryAgain(), RUNTIME_RETRY_MS);
     this.#retry.unref();
   }
 

@@ -7,6 +7,8 @@ import { mayStart } from "./quarantine.ts";
 export type HoldDecision =
   | { readonly kind: "serve"; readonly worker: WorkerNumber }
   | { readonly kind: "hold" }
+  /** Its worker leaves; start it anew then. */
+  | { readonly kind: "hold-until-gone" }
   /** Start it, then hold. */
   | { readonly kind: "start" }
   | { readonly kind: "refuse-not-loaded"; readonly reason: ReadinessReason | null }
@@ -30,6 +32,8 @@ export interface HoldFacts {
   readonly deadline: Milliseconds;
   /** May a request start this model? */
   readonly mayStart: boolean;
+  /** Its worker leaves because an operator wants another; the load follows. */
+  readonly isRestarting: boolean;
 }
 
 /** Only a routable model serves; one that is coming holds its requests as long as it may still come in time. */
@@ -47,13 +51,15 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
     case "checking":
     case "loading":
     case "canary":
-      return facts.now < facts.deadline
-        ? { kind: "hold" }
-        : { kind: "refuse-coming", readyInMs: 0, reason: null };
+      return holdInTime("hold", facts);
     case "unloaded":
+      if (facts.isRestarting) return holdInTime("hold", facts);
       return facts.mayStart ? { kind: "start" } : { kind: "refuse-not-loaded", reason: state.reason };
     case "draining":
-      return { kind: "refuse-not-loaded", reason: null };
+      if (facts.isRestarting) return holdInTime("hold", facts);
+      return facts.mayStart
+        ? holdInTime("hold-until-gone", facts)
+        : { kind: "refuse-not-loaded", reason: null };
     case "quarantined": {
       const isDue =
         state.by === "failures" && mayStart(model.record, facts.wallNow, facts.numbers).kind === "probe";
@@ -64,4 +70,8 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
     default:
       return state satisfies never;
   }
+}
+
+function holdInTime(kind: "hold" | "hold-until-gone", { now, deadline }: HoldFacts): HoldDecision {
+  return now < deadline ? { kind } : { kind: "refuse-coming", readyInMs: 0, reason: null };
 }

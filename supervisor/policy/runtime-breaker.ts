@@ -7,6 +7,9 @@ export interface RuntimeFailure {
   readonly at: number;
 }
 
+/** A runtime that cannot run workers is tried again this often. */
+export const RUNTIME_RETRY_MS = 30_000;
+
 const WINDOW_MS = 5 * 60_000;
 const FAILURES_UNTIL_BROKEN = 3;
 const MODELS_UNTIL_BROKEN = 2;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
-import { SOUND_CANARY, settled } from "../support/fake-worker.ts";
+import { FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
 
 const never = new AbortController().signal;
 const soon = () => performance.now() + 30_000;
@@ -47,6 +47,67 @@ describe("ensureReady", () => {
       retryable: true,
       retryAfterSeconds: 5,
     });
+  });
+});
+
+describe("a request that comes while the worker leaves", () => {
+  /** A routable host with one request that keeps its worker from leaving, until `finish`. */
+  async function busyHost(options: Parameters<typeof hostWithFakes>[0] = {}) {
+    const parts = hostWithFakes(options);
+    await parts.host.load(never);
+    const seat = await parts.host.ensureReady(soon(), never, anyPrint());
+    void seat.session.generate("running", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
+    return { ...parts, finish: () => parts.workers[0]?.row([FINISH]) };
+  }
+
+  it("is served by the next worker of a restart, though no request may start the model", async () => {
+    const { host, finish } = await busyHost();
+    const restart = host.restart(never);
+    await settled();
+    expect(host.readiness()).toMatchObject({ state: "routable", detail: "draining" });
+    const held = host.ensureReady(soon(), never, anyPrint());
+    await settled();
+    finish();
+    expect((await held).session.pid).toBe(1001);
+    await restart;
+  });
+
+  it("starts the model once the worker is gone, where requests may start it", async () => {
+    const { host, finish } = await busyHost({ mayStart: true });
+    const unload = host.unload(never);
+    const held = host.ensureReady(soon(), never, anyPrint());
+    await settled();
+    finish();
+    expect((await held).session.pid).toBe(1001);
+    await unload;
+  });
+
+  it("is refused at once when nobody brings the model back, and when an unload overtakes the restart", async () => {
+    const { host, workers, finish } = await busyHost();
+    const restart = host.restart(never);
+    restart.catch(() => {});
+    const held = host.ensureReady(soon(), never, anyPrint());
+    held.catch(() => {});
+    const unload = host.unload(never);
+    await settled();
+    finish();
+    await unload;
+    const refused = { code: "model_not_ready", retryable: false };
+    await expect(held).rejects.toMatchObject(refused);
+    await expect(restart).rejects.toMatchObject(refused);
+    await expect(host.ensureReady(soon(), never, anyPrint())).rejects.toMatchObject(refused);
+    expect(workers).toHaveLength(1);
+  });
+
+  it("is told to come again when the drain outlasts its hold time", async () => {
+    const { host, finish } = await busyHost();
+    const restart = host.restart(never);
+    await expect(host.ensureReady(performance.now() + 5, never, anyPrint())).rejects.toMatchObject({
+      code: "model_not_ready",
+      retryable: true,
+    });
+    finish();
+    await restart;
   });
 });
 

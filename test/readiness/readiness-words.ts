@@ -33,7 +33,7 @@ export const DETAIL_WORDS: Readonly<Record<ReadinessDetail, string>> = {
   backoff: "its worker died; `next_attempt_at` says when the next one starts",
   half_open: "the one try of a quarantined model; when it fails the model is quarantined again, for longer",
   probation: `back from quarantine: one request at a time, for ${probationMs / 60_000} minutes and ${probationRequests} requests; a failure leads back`,
-  draining: "running requests finish, new ones are refused; `loaded` is false",
+  draining: "running requests finish, new ones wait for another worker or are refused; `loaded` is false",
   stalled: `it has work and has made no step for a quarter of \`timeouts.progress_seconds\`; after the whole of it (${progress_seconds} s) its worker is ended`,
 };
 

@@ -58,6 +58,7 @@ interface Situation {
   readonly words: string;
   readonly model: Model;
   readonly mayStart?: boolean;
+  readonly isRestarting?: boolean;
   readonly isStalled?: boolean;
 }
 
@@ -75,7 +76,9 @@ const SITUATIONS: readonly Situation[] = [
   { words: "", model: at(ROUTABLE) },
   { words: "", model: at(ROUTABLE, probation) },
   { words: "", model: at(ROUTABLE), isStalled: true },
-  { words: "", model: at(DRAINING) },
+  { words: "for a restart", model: at(DRAINING), isRestarting: true },
+  { words: "may be started by a request", model: at(DRAINING), mayStart: true },
+  { words: "may not", model: at(DRAINING) },
   { words: "its time has not passed", model: at(QUARANTINED, kept(NOW + 1)), mayStart: true },
   { words: "its time has passed", model: at(QUARANTINED, kept(NOW - 1)) },
   { words: "by an operator", model: at(QUARANTINED, kept(null)), mayStart: true },
@@ -131,9 +134,16 @@ export function statesWith(detail: ReadinessDetail): ReadinessState[] {
   return [...new Set(shown.map(publicState))];
 }
 
-function answerTo({ model, mayStart = false }: Situation, now = NOW): string {
-  const numbers = QUARANTINE_DEFAULTS;
-  const decision = decideHold(model, { now, wallNow: now, numbers, deadline: NOW + HOLD_MS, mayStart });
+function answerTo(situation: Situation, now = NOW): string {
+  const { model, mayStart = false, isRestarting = false } = situation;
+  const decision = decideHold(model, {
+    now,
+    wallNow: now,
+    numbers: QUARANTINE_DEFAULTS,
+    deadline: NOW + HOLD_MS,
+    mayStart,
+    isRestarting,
+  });
   switch (decision.kind) {
     case "serve": {
       const limit = concurrencyLimit(model.record);
@@ -142,7 +152,9 @@ function answerTo({ model, mayStart = false }: Situation, now = NOW): string {
         : `answered, ${limit} at a time; others are held, and when the time is up: ${told(noSeat("m"))}`;
     }
     case "hold":
-      return `held; when the time is up: ${answerTo({ words: "", model, mayStart }, NOW + HOLD_MS)}`;
+      return `held; when the time is up: ${answerTo(situation, NOW + HOLD_MS)}`;
+    case "hold-until-gone":
+      return `held, and started when its worker is gone; when the time is up: ${answerTo(situation, NOW + HOLD_MS)}`;
     case "start":
       return "started, then held";
     default:
