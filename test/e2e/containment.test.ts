@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { isGone, RunningSupervisor } from "../support/running-supervisor.ts";
 import { readChatStream } from "../support/sse.ts";
@@ -70,6 +71,29 @@ describe("a worker that is killed while it streams", () => {
       choices: [{ message: { content: "pong" }, finish_reason: "stop" }],
     });
     expect((await lmx.model("lmx-demo")).worker?.pid).not.toBe(before.worker?.pid);
+  });
+});
+
+describe("an operator's restart", () => {
+  it("lets a running stream finish and costs the requests that come meanwhile a pause", async () => {
+    // No request may start the model: whatever is answered was held for the restart.
+    const lmx = await start({ config: "load_on_request: never\n" });
+    const { worker } = await lmx.model("lmx-demo");
+    const undisturbed = (await readChatStream(await lmx.chat("lmx-demo", "Tell me a story", stream))).text;
+    const { promise: flowing, resolve } = Promise.withResolvers<void>();
+    const story = readChatStream(await lmx.chat("lmx-demo", "Tell me a story", stream), () => resolve());
+    await flowing;
+    const restart = lmx.post("/admin/models/restart", { model_id: "lmx-demo" });
+    while ((await lmx.model("lmx-demo")).readiness.detail !== "draining") await setTimeout(10);
+    const meanwhile = Array.from({ length: 5 }, () => lmx.chat("lmx-demo", "ping"));
+
+    for (const answer of await Promise.all(meanwhile))
+      expect(await answer.json()).toMatchObject({ choices: [{ message: { content: "pong" } }] });
+    expect(await story).toEqual({ text: undisturbed, finishReasons: ["stop"], errors: [], done: true });
+    expect((await restart).status).toBe(200);
+    const after = await lmx.model("lmx-demo");
+    expect(after.worker?.pid).not.toBe(worker?.pid);
+    expect(after.readiness.failures).toBe(0);
   });
 });
 
