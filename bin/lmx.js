@@ -10,14 +10,14 @@ if (major < 22 || (major === 22 && minor < 18)) {
 // A clone runs its sources; the npm package, which has none, runs the build (Node strips no types under node_modules).
 const { existsSync, mkdirSync } = await import("node:fs");
 const { homedir } = await import("node:os");
-const { join } = await import("node:path");
+const { join, resolve } = await import("node:path");
 // Keeps compiled (and type-stripped) modules between starts: half the time to listening, and less memory. In the state
 // directory, because code found in a shared temporary directory could be anybody's. Not being able to is no harm.
 const { enableCompileCache } = await import("node:module");
-const stateDirectory = process.env.OPTA_LMX_HOME || join(homedir(), ".opta-lmx");
+const stateDirectory = resolve((process.env.OPTA_LMX_HOME || "~/.opta-lmx").replace(/^~(?=\/|$)/, homedir()));
 try {
   // Made here first, because the cache would make it readable for everybody.
-  mkdirSync(stateDirectory, { mode: 0o700 });
+  mkdirSync(stateDirectory, { mode: 0o700, recursive: true });
 } catch {
   // It is there, or cannot be made, which whoever needs it will say.
 }

@@ -18,6 +18,15 @@ const ROOT = join(import.meta.dirname, "..");
 const TEST_TIMEOUT_MS = "60000";
 
 const wanted = process.argv.slice(2);
+if (wanted.includes("--help") || wanted.includes("-h")) {
+  console.log(`Usage: npm run guards -- [rows]
+
+Takes the guard of each row of the fault matrix out of a copy of the sources and runs the row's tests, which must fail.
+Without rows all ${Object.keys(GUARDS).length} are tried, which takes an hour or two.
+
+Rows: ${Object.keys(GUARDS).join(" ")}`);
+  process.exit(0);
+}
 const unknown = wanted.filter((id) => !(id in GUARDS));
 if (unknown.length > 0) {
   console.error(`There is no row ${unknown.join(", ")}; the rows are ${Object.keys(GUARDS).join(", ")}.`);

@@ -15,7 +15,15 @@ interface Count {
   skipped: number;
 }
 
-const { values, positionals } = parseArgs({ options: { only: { type: "string" } }, allowPositionals: true });
+const HELP = `Usage: npm test -- [--only ${PARTS.join("|")}] [filters for vitest or pytest]
+
+Types, style and docs (check), the TypeScript tests (vitest) and the worker's (pytest). The last line counts them.`;
+
+const { values, positionals } = readArguments();
+if (values.help === true) {
+  console.log(HELP);
+  process.exit(0);
+}
 if (values.only !== undefined && !(PARTS as readonly string[]).includes(values.only)) {
   console.error(`npm test -- --only takes ${PARTS.join(", ")}; got ${values.only}`);
   process.exit(64);
@@ -35,6 +43,16 @@ console.log(
   `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
 );
 process.exitCode = total.failed === 0 ? 0 : 1;
+
+function readArguments() {
+  try {
+    const options = { only: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(64);
+  }
+}
 
 function add(count: Count): void {
   total.passed += count.passed;

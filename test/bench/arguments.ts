@@ -1,4 +1,5 @@
-import { parseArgs } from "node:util";
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { type FlagWords, flagLines } from "../support/flag-help.ts";
 
 export interface BenchArguments {
   /** Names of figures; empty means all. */
@@ -19,6 +20,42 @@ export class ArgumentError extends Error {}
 
 const DEFAULT_ROUNDS = 5;
 const QUICK_ROUNDS = 2;
+
+const OPTIONS = {
+  only: { type: "string", multiple: true },
+  rounds: { type: "string" },
+  quick: { type: "boolean" },
+  json: { type: "string" },
+  "no-openblas": { type: "boolean" },
+  save: { type: "boolean" },
+  list: { type: "boolean" },
+} as const satisfies ParseArgsOptionsConfig;
+
+const FLAGS: Readonly<Record<keyof typeof OPTIONS, FlagWords>> = {
+  only: { value: "NAMES", fallback: "all figures", meaning: "names with commas between; may be given again" },
+  rounds: {
+    value: "N",
+    fallback: `${DEFAULT_ROUNDS}, with --quick ${QUICK_ROUNDS}`,
+    meaning: "every side is measured once a round, in turn",
+  },
+  quick: { value: null, meaning: "less work per round: to see that it works, not to quote" },
+  json: { value: "FILE", meaning: "raw samples" },
+  "no-openblas": { value: null, meaning: "the wheel's own BLAS on all sides (Linux)" },
+  save: { value: null, meaning: "write docs/benchmarks.md and its samples; with --only of these figures" },
+  list: { value: null, meaning: "the figures by name" },
+};
+
+export const BENCH_HELP = `Measure the server against the bare engine and mlx_lm.server, in the same run on this machine.
+
+Usage: npm run bench -- [flags]
+
+${flagLines(FLAGS)}
+
+Exit codes: 0 all were measured, 1 one could not be, 64 a wrong flag. docs/benchmarks.md tells what each figure is.
+
+Examples:
+  npm run bench -- --quick
+  npm run bench -- --only listening,idle-memory --rounds 10`;
 
 /** @throws ArgumentError saying what is possible */
 export function parseBenchArguments(args: readonly string[], known: readonly string[]): BenchArguments {
@@ -59,18 +96,7 @@ export function commandOf({ only, rounds, quick, openBlas }: BenchArguments): st
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: "string", multiple: true },
-        rounds: { type: "string" },
-        quick: { type: "boolean" },
-        json: { type: "string" },
-        "no-openblas": { type: "boolean" },
-        save: { type: "boolean" },
-        list: { type: "boolean" },
-      },
-    }).values;
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
     throw new ArgumentError((error as Error).message);
   }

@@ -1,6 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ArgumentError, type BenchArguments, commandOf, parseBenchArguments } from "./arguments.ts";
+import {
+  ArgumentError,
+  BENCH_HELP,
+  type BenchArguments,
+  commandOf,
+  parseBenchArguments,
+} from "./arguments.ts";
 import { BenchContext } from "./bench-context.ts";
 import type { FigureResult } from "./figure.ts";
 import { FIGURES } from "./figures.ts";
@@ -18,15 +24,20 @@ const INTERRUPTED = 130;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(BENCH_HELP);
+    return 0;
+  }
   const names = FIGURES.map((figure) => figure.name);
   try {
-    const options = parseBenchArguments(process.argv.slice(2), names);
+    const options = parseBenchArguments(args, names);
     if (!options.list) return await bench(options);
     console.log(FIGURES.map(({ name, title, unit }) => `${name.padEnd(28)}${title}, ${unit}`).join("\n"));
     return 0;
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
-    console.error(error.message);
+    console.error(`${error.message}\nnpm run bench -- --help lists the flags.`);
     return USAGE_ERROR;
   }
 }

@@ -163,13 +163,20 @@ it("leaves no key and no word of a client in any file, answer to an operator, lo
   expect(found).toEqual([]);
 });
 
-it("makes a state directory that nobody but its user may enter, whichever command is the first", () => {
-  const parent = mkdtempSync(join(tmpdir(), "lmx-first-"));
-  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
-  const OPTA_LMX_HOME = join(parent, "state");
-  execFileSync(process.execPath, [LMX, "--version"], { env: { ...process.env, OPTA_LMX_HOME } });
-  expect(statSync(OPTA_LMX_HOME).mode & 0o777).toBe(0o700);
-});
+it.each(["state", "not/there/yet", "~/state"])(
+  "makes a state directory that nobody but its user may enter, whichever command is the first: %s",
+  (name) => {
+    const parent = mkdtempSync(join(tmpdir(), "lmx-first-"));
+    onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+    const isOfHome = name.startsWith("~");
+    const OPTA_LMX_HOME = isOfHome ? name : join(parent, name);
+    const env = { ...process.env, HOME: parent, OPTA_LMX_HOME };
+    execFileSync(process.execPath, [LMX, "--version"], { env, cwd: parent });
+    const made = isOfHome ? join(parent, name.slice(2)) : OPTA_LMX_HOME;
+    expect(statSync(made).mode & 0o777).toBe(0o700);
+    expect(readdirSync(parent)).toEqual([name.split("/")[isOfHome ? 1 : 0]]);
+  },
+);
 
 it("lets nobody but its user read what it writes", () => {
   const open = readdirSync(lmx.home, { recursive: true, encoding: "utf8" }).filter((name) => {

@@ -1,5 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { commandOf, parseSoakArguments } from "./arguments.ts";
+import { flagTable } from "../support/flag-help.ts";
+import { expectPageParts } from "../support/page-parts.ts";
+import { commandOf, parseSoakArguments, SOAK_FLAGS, SOAK_HELP } from "./arguments.ts";
+
+const PAGE = fileURLToPath(new URL("../../docs/soak.md", import.meta.url));
 
 describe("the command line of a soak", () => {
   it("takes counts, a seed and a duration with its unit", () => {
@@ -39,4 +44,9 @@ describe("the command line of a soak", () => {
       expect(() => parseSoakArguments(args)).toThrow(/--/);
     },
   );
+
+  it("is explained by --help and on its page, every flag of it (UPDATE_DOCS=1 writes the page)", async () => {
+    for (const name of Object.keys(SOAK_FLAGS)) expect(SOAK_HELP).toContain(`  --${name} `);
+    await expectPageParts(PAGE, { flags: flagTable(SOAK_FLAGS) });
+  });
 });

@@ -1,4 +1,5 @@
-import { parseArgs } from "node:util";
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { type FlagWords, flagLines } from "../support/flag-help.ts";
 
 export interface SoakArguments {
   readonly seed: number;
@@ -34,6 +35,69 @@ export class ArgumentError extends Error {}
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 const MIB = 1024 * 1024;
 export const DEFAULT_DURATION = "60s";
+
+const text = { type: "string" } as const;
+const OPTIONS = {
+  deaths: text,
+  requests: text,
+  duration: text,
+  "warm-up": text,
+  seed: text,
+  victims: text,
+  "ended-within-ms": text,
+  "rss-slack-mb": text,
+  json: text,
+  schedule: text,
+  url: text,
+  bystander: text,
+  victim: { type: "string", multiple: true },
+  "admin-key": text,
+  "api-key": text,
+} as const satisfies ParseArgsOptionsConfig;
+
+/** Every flag of the command, with what stands for its value, its default and what it is for. */
+export const SOAK_FLAGS: Readonly<Record<keyof typeof OPTIONS, FlagWords>> = {
+  deaths: {
+    value: "N",
+    meaning: "with --requests: end when both are reached; fewer by the end of the time is a broken gate",
+  },
+  requests: { value: "N", meaning: "requests that are wanted" },
+  duration: { value: "T", fallback: DEFAULT_DURATION, meaning: "end by then; 90s, 10m, 3h" },
+  "warm-up": { value: "T", fallback: "0s", meaning: "open files and memory count from then on" },
+  seed: { value: "S", fallback: "1", meaning: "of the faults and of what clients ask for" },
+  victims: { value: "N", fallback: "3", meaning: "models that are made to fail" },
+  "ended-within-ms": {
+    value: "N",
+    fallback: "1000",
+    meaning: "a dead worker's requests must have ended by then",
+  },
+  "rss-slack-mb": {
+    value: "N",
+    fallback: "30",
+    meaning: "the supervisor's memory may grow by this, or by 5 % where that is more",
+  },
+  json: { value: "FILE", meaning: "write the whole report there" },
+  schedule: { value: "N", meaning: "print the first N steps of every schedule and end" },
+  url: { value: "URL", meaning: "soak a service that runs already" },
+  bystander: { value: "ID", meaning: "with --url: the model nothing is done to" },
+  victim: { value: "ID", meaning: "with --url: a model that is made to fail; may be given again" },
+  "admin-key": { value: "KEY", meaning: "with --url: for its admin API" },
+  "api-key": { value: "KEY", meaning: "with --url: for its inference API" },
+};
+
+export const SOAK_HELP = `Soak a service: real models, clients and faults, thousands of them, and gates that must hold.
+
+Usage: npm run soak -- [flags]
+
+${flagLines(SOAK_FLAGS)}
+
+The first Ctrl-C ends the run with its report, the second at once. Exit codes: 0 every gate holds, 1 one is broken,
+64 a wrong flag. docs/soak.md tells what is done and what must hold.
+
+Examples:
+  npm run soak
+  npm run soak -- --deaths 5000 --requests 1000000 --duration 4h --warm-up 30m --victims 5 --seed 42
+  npm run soak -- --url http://127.0.0.1:1234 --admin-key KEY --bystander ID --victim ID`;
 
 /** @throws ArgumentError saying what is possible */
 export function parseSoakArguments(args: readonly string[]): SoakArguments {
@@ -93,28 +157,8 @@ function durationMs(name: string, text: string): number {
 }
 
 function parse(args: readonly string[]) {
-  const string = { type: "string" } as const;
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seed: string,
-        deaths: string,
-        requests: string,
-        duration: string,
-        "warm-up": string,
-        victims: string,
-        "ended-within-ms": string,
-        "rss-slack-mb": string,
-        json: string,
-        schedule: string,
-        url: string,
-        "admin-key": string,
-        "api-key": string,
-        bystander: string,
-        victim: { type: "string", multiple: true },
-      },
-    }).values;
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
     throw new ArgumentError((error as Error).message);
   }

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { ArgumentError, parseSoakArguments, type SoakArguments } from "./arguments.ts";
+import { ArgumentError, parseSoakArguments, SOAK_HELP, type SoakArguments } from "./arguments.ts";
 import { performRun } from "./perform-run.ts";
 import { renderReport } from "./report.ts";
 import { describeStep, modelSchedule, serviceSchedule } from "./schedule.ts";
@@ -11,14 +11,19 @@ const USAGE_ERROR = 64;
 process.exit(await main());
 
 async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(SOAK_HELP);
+    return 0;
+  }
   try {
-    const options = parseSoakArguments(process.argv.slice(2));
+    const options = parseSoakArguments(args);
     if (options.schedule === null) return await soak(options);
     console.log(scheduleText(options, options.schedule));
     return 0;
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
-    console.error(error.message);
+    console.error(`${error.message}\nnpm run soak -- --help lists the flags.`);
     return USAGE_ERROR;
   }
 }
