@@ -95,7 +95,7 @@ export const ERRORS = {
     anthropicType: "rate_limit_error",
     status: 429,
     retryable: true,
-    when: "the queue is full",
+    when: "the queue is full, or the server holds all the requests it has memory for",
   },
   server_is_overloaded: { ...unavailable, status: 503, retryable: true, when: "the server is draining" },
   safe_mode: {

@@ -4,6 +4,7 @@ import type { Config } from "../../shared/config.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { RequestMemory, RequestShare } from "./request-memory.ts";
 import type { Service } from "./service.ts";
 
 /** What the access log shows when the client left before the answer; it is never seen on the wire. */
@@ -27,6 +28,8 @@ export interface AppEnv {
     model?: string;
     /** Settles when a streamed answer is over; it never rejects. */
     streamEnd?: Promise<StreamEnd>;
+    /** What it holds of the memory for requests. */
+    share?: RequestShare;
     /** Code of the error this request was answered with. */
     errorCode?: ErrorCode;
   };
@@ -43,6 +46,7 @@ export interface RouteContext {
   readonly service: Service;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly requestMemory: RequestMemory;
   /** Longest silence of a stream, milliseconds. */
   readonly keepAliveMs: number;
 }

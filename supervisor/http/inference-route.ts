@@ -9,6 +9,7 @@ import type { AnswerHead, Dialect, InferenceCall } from "./dialects/dialect.ts";
 import { eventStream } from "./event-stream.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import { jsonBody } from "./middleware/json-body.ts";
+import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
 
 export interface InferenceRoute<Schema extends z.ZodType, Call extends InferenceCall> {
@@ -27,7 +28,8 @@ export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, C
   { paths, schema, dialect }: InferenceRoute<Schema, Call>,
 ): void {
   for (const path of paths) {
-    app.post(path, refuseWhileDraining(context.service), jsonBody(schema), async (c) => {
+    const limits = [refuseWhileDraining(context.service), limitRequestMemory(context.requestMemory)] as const;
+    app.post(path, ...limits, jsonBody(schema), async (c) => {
       const body = c.req.valid("json") as z.output<Schema>;
       c.set("model", body.model);
       const settings = await context.cluster.settings(body.model);

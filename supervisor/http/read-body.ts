@@ -1,4 +1,5 @@
 import { LmxError } from "../../shared/errors.ts";
+import type { RequestShare } from "./request-memory.ts";
 
 /** Largest request body, bytes. */
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -6,9 +7,10 @@ export const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /**
  * Reads a request body, giving up the moment it is over the cap: from its declared length before a byte is read, else
  * while it arrives. The rest is left unread; the listener discards it after the answer.
- * @throws LmxError request_too_large
+ * @param share is told of every byte that has come
+ * @throws LmxError request_too_large, rate_limit_exceeded
  */
-export async function readBody(request: Request): Promise<Uint8Array> {
+export async function readBody(request: Request, share?: RequestShare): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
@@ -19,6 +21,7 @@ export async function readBody(request: Request): Promise<Uint8Array> {
     if (done) return Buffer.concat(chunks, length);
     length += value.byteLength;
     if (length > MAX_BODY_BYTES) throw tooLarge();
+    share?.add(value.byteLength);
     chunks.push(value);
   }
 }

@@ -292,13 +292,14 @@ describe("bytes that are not HTTP", () => {
     cluster.onGenerate = () => generation;
     const { listener } = await serve({
       cluster,
-      keepAliveMs: 25,
-      headersTimeoutMs: 50,
-      requestTimeoutMs: 50,
+      keepAliveMs: 250,
+      // Long enough for a busy machine to read the request in.
+      headersTimeoutMs: 1_000,
+      requestTimeoutMs: 1_000,
     });
     const client = new RawClient(listener.port);
     client.send(rawPost(PATH, STREAM));
-    // Eight signs of life take four times the limit.
+    // Eight signs of life take twice the limit.
     while (client.received.split(": keep-alive").length < 9) await once(client.socket, "data");
     generation.push(FINISH);
     await client.until("[DONE]");

@@ -9,6 +9,7 @@ import { PerformanceLog } from "../../supervisor/cluster/performance.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import { createApp } from "../../supervisor/http/create-app.ts";
 import { Metrics } from "../../supervisor/http/metrics/metrics.ts";
+import type { RequestMemory } from "../../supervisor/http/request-memory.ts";
 import type { AuditSource } from "../../supervisor/http/routes/admin-audit.ts";
 import type { ConfigControl } from "../../supervisor/http/routes/admin-config.ts";
 import type { DossierSource } from "../../supervisor/http/routes/admin-dossiers.ts";
@@ -146,6 +147,7 @@ export interface TestAppOptions {
   readonly cluster?: FakeCluster;
   readonly config?: Partial<HttpConfig>;
   readonly keepAliveMs?: number;
+  readonly requestMemory?: RequestMemory;
   readonly audit?: AuditSource;
   readonly dossiers?: DossierSource;
   readonly events?: EventLog;
@@ -156,6 +158,7 @@ export function testApp({
   cluster = new FakeCluster(),
   config = {},
   keepAliveMs,
+  requestMemory,
   audit = { query: () => [] },
   dossiers = { list: async () => [], get: async () => null, unreadable: () => [] },
   events = new EventLog(),
@@ -194,6 +197,7 @@ export function testApp({
     health: condition,
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
+    ...(requestMemory !== undefined && { requestMemory }),
   });
   const configure = (changes: Partial<HttpConfig>) => {
     current = { ...current, ...changes };

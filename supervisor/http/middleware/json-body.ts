@@ -11,14 +11,14 @@ type JsonBody<Schema extends z.ZodType> = { in: { json: z.input<Schema> }; out: 
 /**
  * Parses a JSON body against a schema; the handler reads it with `c.req.valid("json")`. Written out here because the
  * stock validators read the whole body before any cap and name no position in malformed JSON.
- * @throws LmxError unsupported_media_type, request_too_large, invalid_request_error
+ * @throws LmxError unsupported_media_type, request_too_large, rate_limit_exceeded, invalid_request_error
  */
 export function jsonBody<Schema extends z.ZodType>(
   schema: Schema,
 ): MiddlewareHandler<AppEnv, string, JsonBody<Schema>> {
   return async (c, next) => {
     requireJson(c.req.header("content-type"), c.req.header("content-encoding"));
-    const value = parseJson(await readBody(c.req.raw));
+    const value = parseJson(await readBody(c.req.raw, c.get("share")));
     const parsed = schema.safeParse(value);
     if (!parsed.success) throw validationError(parsed.error, value);
     c.req.addValidatedData("json", parsed.data as object);

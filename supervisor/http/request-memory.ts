@@ -1,0 +1,64 @@
+import { LmxError } from "../../shared/errors.ts";
+
+const MIB = 1024 * 1024;
+
+/**
+ * Bodies that are held at once, bytes. A parsed body takes up to two bytes a character, so that a full house is about
+ * half a gigabyte: far below the heap at which Node ends the process, and four bodies of the largest size.
+ */
+export const MAX_HELD_BYTES = 256 * MIB;
+
+/** What a request takes however short it is: its connection, headers, timers and queues. An upper bound. */
+const BYTES_PER_REQUEST = 32 * 1024;
+
+const RETRY_AFTER_SECONDS = 2;
+
+/** What one request holds of the memory for requests. */
+export interface RequestShare {
+  /** So many bytes of its body have come. @throws LmxError rate_limit_exceeded, and then holds nothing any more */
+  add(bytes: number): void;
+  /** It is over. May be called again. */
+  release(): void;
+}
+
+/** Bounds the memory of requests that are read, wait for a model or are being answered: clients cannot fill the heap. */
+export class RequestMemory {
+  readonly #maxBytes: number;
+  #heldBytes = 0;
+
+  constructor(maxBytes = MAX_HELD_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** @throws LmxError rate_limit_exceeded */
+  open(): RequestShare {
+    let held = 0;
+    const release = () => {
+      this.#heldBytes -= held;
+      held = 0;
+    };
+    const add = (bytes: number) => {
+      if (this.#heldBytes + bytes > this.#maxBytes) {
+        release();
+        throw this.#isFull();
+      }
+      this.#heldBytes += bytes;
+      held += bytes;
+    };
+    add(BYTES_PER_REQUEST);
+    return { add, release };
+  }
+
+  #isFull(): LmxError {
+    const mebibytes = Math.floor(this.#maxBytes / MIB);
+    return new LmxError(
+      "rate_limit_exceeded",
+      `The server holds all the requests it has memory for (${mebibytes} MiB); try again when some are answered.`,
+      { retryAfterSeconds: RETRY_AFTER_SECONDS },
+    );
+  }
+}
