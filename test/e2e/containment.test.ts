@@ -97,6 +97,36 @@ describe("an operator's restart", () => {
   });
 });
 
+describe("clients that send more than the service has memory for", () => {
+  it("are refused with a time while the others wait, and it serves when they have gone", async () => {
+    const lmx = await start();
+    const worker = (await lmx.model("lmx-demo")).worker?.pid ?? 0;
+    process.kill(worker, "SIGSTOP");
+    // Read, counted and thrown away: what the worker gets is short.
+    const long = { metadata: { padding: "x".repeat(8 * 1024 * 1024) } };
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const { promise: refusedOnce, resolve } = Promise.withResolvers<Response>();
+    // 256 MiB are room for 31 of them.
+    const asked = Array.from({ length: 40 }, async () => {
+      const answer = await lmx.chat("lmx-demo", "ping", long, { signal });
+      if (answer.status === 429) resolve(answer);
+      return answer.status;
+    });
+    const refused = await refusedOnce;
+    expect(refused.headers.get("x-should-retry")).toBe("true");
+    expect(await refused.json()).toMatchObject({ error: { code: "rate_limit_exceeded" } });
+    expect((await lmx.fetch("/livez")).status).toBe(200);
+    expect((await lmx.fetch("/admin/status")).status).toBe(200);
+    leaving.abort();
+    process.kill(worker, "SIGCONT");
+    await Promise.allSettled(asked);
+    expect(await (await lmx.chat("lmx-demo", "ping")).json()).toMatchObject({
+      choices: [{ message: { content: "pong" } }],
+    });
+  });
+});
+
 describe("kill -9 of the supervisor", () => {
   const worker = async (lmx: RunningSupervisor, id: string) => (await lmx.model(id)).worker?.pid ?? 0;
 
