@@ -25,4 +25,10 @@ const code = await runCli(
   },
   { version: packageFiles().version, serve },
 );
+// What is written to a pipe waits in memory, and an exit would cut it off. A service does not wait for its reader.
+if (argv[0] !== "serve") await Promise.all([flushed(stdout), flushed(stderr)]);
 process.exit(code);
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
+}
