@@ -49,7 +49,7 @@ function quarantinePhrases({ state, quarantine }: Readiness, now: number): strin
 }
 
 function quarantineEnd(until: string | null, now: number): string {
-  if (until === null) return "until somebody changes or releases it";
+  if (until === null) return "until further notice";
   const remainingMs = Date.parse(until) - now;
   if (remainingMs <= 0) return "until somebody asks for it, then tried once";
   return `for ${formatDuration(remainingMs)} more, until ${minuteOf(until)} UTC`;

@@ -38,7 +38,7 @@ export interface LoadOptions {
   readonly overrideSafeMode?: boolean;
   /** Go past the runtime's blocklist and refusing advisories; logged and audited. */
   readonly allowUnsupportedRuntime?: boolean;
-  /** Nobody: the service's own load, which is not audited. */
+  /** Nobody: the service's own load, as of `auto_load`, which is not audited. */
   readonly word?: OperatorWord;
 }
 
@@ -65,7 +65,7 @@ export interface Cluster {
   ): Promise<Generation>;
   /** Waits for the outcome of the load. @throws LmxError */
   load(idOrAlias: string, options?: LoadOptions): Promise<LoadResult>;
-  /** Asks for the load and answers with the model as it stands right after; readiness tells the outcome. @throws LmxError model_not_found */
+  /** Asks for the load and answers with the model as it stands right after; readiness tells the outcome. @throws LmxError model_not_found, or why a quarantined one is not even tried */
   startLoad(idOrAlias: string, options?: LoadOptions): Promise<ModelDetail>;
   /** The verdict a load would reach, with every check; nothing is loaded or reserved. @throws LmxError model_not_found */
   probe(idOrAlias: string, options?: Pick<LoadOptions, "allowUnsupportedRuntime">): Promise<ProbeResult>;

@@ -17,8 +17,8 @@ export function countQuarantines(
       return history.numbers;
     },
     keyOf: (entry) => history.keyOf(entry),
-    read: (key) => {
-      const record = history.read(key);
+    read: (key, model) => {
+      const record = history.read(key, model);
       if (record.standing.kind === "quarantined") keptOut.add(key);
       return record;
     },

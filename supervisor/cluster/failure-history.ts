@@ -1,7 +1,7 @@
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { type FailureRecord, NO_FAILURES, type QuarantineNumbers } from "../policy/failure-record.ts";
-import { readAgain } from "../policy/quarantine.ts";
-import type { QuarantineStore } from "../store/quarantine-store.ts";
+import { isOperatorsWord, quarantineByOperator, readAgain } from "../policy/quarantine.ts";
+import type { QuarantineRow, QuarantineStore } from "../store/quarantine-store.ts";
 import { BACKEND, type BackendVersions } from "./model-record.ts";
 
 export interface FailureHistoryOptions {
@@ -30,10 +30,30 @@ export class FailureHistory {
     return JSON.stringify([id, digest, BACKEND, versions.mlx_lm, versions.mlx, modelType]);
   }
 
-  /** As it is after a start of the service: a try that was open then has failed. */
-  read(key: string): FailureRecord {
+  /**
+   * As it is after a start of the service: a try that was open then has failed. An operator's quarantine is about the
+   * model, whatever its files and its runtime: it moves to the key the model has now.
+   */
+  read(key: string, model: string): FailureRecord {
     const stored = this.#options.store.get(key);
-    return stored === NO_FAILURES ? stored : readAgain(stored, Date.now(), this.#options.numbers).record;
+    const record =
+      stored === NO_FAILURES ? stored : readAgain(stored, Date.now(), this.#options.numbers).record;
+    const newest = this.#newestOf(model);
+    return newest === null || newest.key === key ? record : this.#moveOperatorsWord(newest, key, record);
+  }
+
+  #newestOf(model: string): QuarantineRow | null {
+    const rows = this.#options.store.rows().filter((row) => row.model === model);
+    return rows.toSorted((a, b) => b.changedAt - a.changedAt)[0] ?? null;
+  }
+
+  #moveOperatorsWord(from: QuarantineRow, key: string, record: FailureRecord): FailureRecord {
+    const { standing } = from.record;
+    if (!isOperatorsWord(standing)) return record;
+    const moved = quarantineByOperator(record, standing.cause, Date.now(), this.#options.numbers).record;
+    void this.save(key, from.model, moved);
+    void this.#options.store.put({ ...from, record: { ...from.record, standing: { kind: "free" } } });
+    return moved;
   }
 
   /** Resolves when it is on the disk, or cannot be. Never rejects. */

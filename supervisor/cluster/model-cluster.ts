@@ -10,11 +10,10 @@ import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { Catalogue } from "../models/catalogue.ts";
-import type { Overrides } from "../policy/model-state.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
 import type { HolderUse } from "./memory-ledger.ts";
-import { type HostPorts, ModelHost } from "./model-host.ts";
+import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
 
 /** A listing may be this much behind the disk. Milliseconds. */
 const LISTING_AGE_MS = 2_000;
@@ -140,14 +139,17 @@ export class ModelCluster implements Cluster {
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
     const host = await this.#hostToLoad(idOrAlias, options);
     if (options.word !== undefined) await this.#audit("load", host.id, options.word);
-    return await host.load(this.#stopping.signal, overridesOf(options));
+    return await host.load(this.#stopping.signal, wishOf(options));
   }
 
   async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
     const host = await this.#hostToLoad(idOrAlias, options);
     if (options.word !== undefined) await this.#audit("load", host.id, options.word);
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
-    host.load(this.#stopping.signal, overridesOf(options)).catch(() => {});
+    const outcome = host.load(this.#stopping.signal, wishOf(options));
+    outcome.catch(() => {});
+    // Refused already: no event would ever tell what became of it.
+    if (host.isQuarantined) await outcome;
     return host.detail();
   }
 
@@ -284,6 +286,9 @@ export class ModelCluster implements Cluster {
   }
 }
 
-function overridesOf({ allowUnsupportedRuntime = false, overrideSafeMode = false }: LoadOptions): Overrides {
-  return { unsupportedRuntime: allowUnsupportedRuntime, safeMode: overrideSafeMode };
+function wishOf({ allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions): LoadWish {
+  return {
+    by: word === undefined ? "auto-load" : "operator",
+    overrides: { unsupportedRuntime: allowUnsupportedRuntime, safeMode: overrideSafeMode },
+  };
 }

@@ -19,6 +19,12 @@ import type { Fingerprint, Seat } from "./request-seats.ts";
 
 export type HostPorts = MachinePorts;
 
+/** Who wants a load, and past what. */
+export interface LoadWish {
+  readonly by: "operator" | "auto-load";
+  readonly overrides?: Overrides;
+}
+
 /**
  * What others may ask of one model. Its state is written in one place, the machine; ask `ensureReady`, never read a
  * state from outside and then act on it.
@@ -64,6 +70,11 @@ export class ModelHost {
   /** The model will be tried again without anybody asking. */
   get isComing(): boolean {
     return ["checking", "admitted", "loading", "canary", "routable"].includes(this.#machine.model.state.kind);
+  }
+
+  /** Kept out: nothing comes of a load now. */
+  get isQuarantined(): boolean {
+    return this.#machine.model.state.kind === "quarantined";
   }
 
   /** No worker, and none on its way. */
@@ -160,8 +171,8 @@ export class ModelHost {
   }
 
   /** Loads and waits for the outcome; a routable model is a success at once. @throws LmxError */
-  async load(signal: AbortSignal, overrides: Overrides = NO_OVERRIDES): Promise<LoadResult> {
-    return await this.#untilLoaded(signal, overrides, this.#takenBack);
+  async load(signal: AbortSignal, wish: LoadWish = { by: "operator" }): Promise<LoadResult> {
+    return await this.#untilLoaded(signal, wish, this.#takenBack);
   }
 
   /** What becomes of a load somebody else asked for. @throws LmxError when it rests without serving */
@@ -188,8 +199,10 @@ export class ModelHost {
   /** Requests that come meanwhile are held. @throws LmxError */
   async restart(signal: AbortSignal): Promise<ModelActionResult> {
     const takenBack = this.#takenBack;
-    await this.#requests.whileRestarting(() => this.#leave(signal));
-    await this.#untilLoaded(signal, NO_OVERRIDES, takenBack);
+    // One that runs in safe mode has the operator's leave to.
+    const overrides = { ...NO_OVERRIDES, safeMode: this.isComing };
+    await this.#requests.whileRestarting(() => this.#leave(signal, true));
+    await this.#untilLoaded(signal, { by: "operator", overrides }, takenBack);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
@@ -221,8 +234,8 @@ export class ModelHost {
     await this.#machine.workers.abandon();
   }
 
-  async #leave(signal: AbortSignal): Promise<void> {
-    this.#machine.dispatch({ kind: "unload-asked" });
+  async #leave(signal: AbortSignal, comesBack = false): Promise<void> {
+    this.#machine.dispatch({ kind: "unload-asked", comesBack });
     await this.#untilGone(signal);
   }
 
@@ -234,7 +247,7 @@ export class ModelHost {
   }
 
   /** @param takenBack as it was when the load was asked for */
-  async #untilLoaded(signal: AbortSignal, overrides: Overrides, takenBack: number): Promise<LoadResult> {
+  async #untilLoaded(signal: AbortSignal, wish: LoadWish, takenBack: number): Promise<LoadResult> {
     const machine = this.#machine;
     const failuresBefore = machine.lastFailure?.number ?? 0;
     let asked = false;
@@ -250,7 +263,7 @@ export class ModelHost {
         // Until now it waited for a worker to leave, and in the meantime another word was the last.
         if (takenBack !== this.#takenBack) throw unloadedMeanwhile(this.id);
         asked = true;
-        machine.dispatch({ kind: "load-asked", by: "operator", overrides });
+        machine.dispatch({ kind: "load-asked", ...wish });
         continue;
       }
       if (state.kind === "quarantined" && asked) {

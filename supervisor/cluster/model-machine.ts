@@ -143,7 +143,7 @@ export class ModelMachine {
       this.#saved = this.#ports.history.save(key, this.#entry.id, this.#model.record);
       return;
     }
-    const record = this.#ports.history.read(key);
+    const record = this.#ports.history.read(key, this.#entry.id);
     if (state.kind === "unloaded" && record === NO_FAILURES && this.#model.record === NO_FAILURES) return;
     this.dispatch({ kind: "key-changed", record });
   }

@@ -90,7 +90,8 @@ export type ModelEvent =
     }
   | { readonly kind: "admission-passed"; readonly attempt: number }
   | { readonly kind: "admission-refused"; readonly attempt: number; readonly failure: Failure }
-  | { readonly kind: "unload-asked" }
+  /** `comesBack`: a load follows, and what it was wanted for stays. */
+  | { readonly kind: "unload-asked"; readonly comesBack?: boolean }
   /** Nobody has asked this worker for anything for a while. */
   | { readonly kind: "idle"; readonly worker: WorkerNumber }
   /** Operators' words. */

@@ -1,4 +1,10 @@
-import { type EpochMs, type FailureRecord, QUARANTINE_DEFAULTS, type Quarantined } from "./failure-record.ts";
+import {
+  type EpochMs,
+  type FailureRecord,
+  QUARANTINE_DEFAULTS,
+  type Quarantined,
+  type Standing,
+} from "./failure-record.ts";
 import { catchUp, fail, keptOut, type QuarantineOutcome, step, unchanged } from "./quarantine-step.ts";
 
 /*
@@ -189,6 +195,11 @@ export function quarantineByOperator(
     const standing: Quarantined = { kind: "quarantined", until: null, rule: "operator", cause: reason };
     return keptOut({ ...current, cleanSince: null }, standing);
   });
+}
+
+/** Kept out by an operator, and not released since. */
+export function isOperatorsWord(standing: Standing): standing is Quarantined {
+  return standing.kind === "quarantined" && standing.rule === "operator" && standing.until === null;
 }
 
 /**

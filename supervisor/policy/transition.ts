@@ -42,9 +42,11 @@ function react(model: Model, event: ModelEvent, moment: Moment): Decision {
     case "admission-refused":
       return isChecking(model, event.attempt) ? afterFailure(model, event.failure, moment) : same(model);
     case "unload-asked":
-      return onUnloadAsked(model, moment);
+      return onUnloadAsked(event.comesBack === true ? model : { ...model, wanted: false }, moment);
     case "idle":
-      return isRoutableWith(model, event.worker) ? onUnloadAsked(model, moment) : same(model);
+      return isRoutableWith(model, event.worker)
+        ? onUnloadAsked({ ...model, wanted: false }, moment)
+        : same(model);
     case "release-asked":
       return onReleaseAsked(model, moment);
     case "quarantine-asked":
@@ -117,22 +119,21 @@ function goesFurther(wanted: Overrides, had: Overrides): boolean {
 }
 
 function onUnloadAsked(model: Model, moment: Moment): Decision {
-  const unwanted: Model = { ...model, wanted: false };
   switch (model.state.kind) {
     case "unloaded":
     case "draining":
-      return same(unwanted);
+      return same(model);
     case "quarantined":
       // It stays: unloading does not make a broken model sound.
-      return same(unwanted);
+      return same(model);
     case "checking":
     case "admitted":
     case "loading":
     case "canary":
-      return takenBack(unwanted, moment);
+      return takenBack(model, moment);
     case "routable":
       return {
-        model: { ...unwanted, state: { kind: "draining", worker: model.state.worker } },
+        model: { ...model, state: { kind: "draining", worker: model.state.worker } },
         effects: [{ kind: "drain-worker", worker: model.state.worker }],
       };
     default:

@@ -58,7 +58,7 @@ describe("the line about a model", () => {
     [
       "that an operator quarantined",
       readiness("quarantined", { quarantine: { level: 0, until: null, dossier_id: null } }),
-      "quarantined until somebody changes or releases it",
+      "quarantined until further notice",
     ],
     [
       "whose quarantine is over",

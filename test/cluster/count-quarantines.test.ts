@@ -51,7 +51,7 @@ it("tells again after a failed try, and of another key for itself", async () => 
 
 it("one that began in an earlier run does not begin again", async () => {
   const { history, told } = counting(keptOut("threshold"));
-  history.read("k");
+  history.read("k", "m");
   await history.save("k", "m", keptOut("threshold"));
   expect(told).toEqual([]);
 });

@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { FailureHistory } from "../../supervisor/cluster/failure-history.ts";
 import type { BackendVersions } from "../../supervisor/cluster/model-record.ts";
 import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
-import { becameRoutable, countFailure, release, startProbe } from "../../supervisor/policy/quarantine.ts";
+import {
+  becameRoutable,
+  countFailure,
+  quarantineByOperator,
+  release,
+  startProbe,
+} from "../../supervisor/policy/quarantine.ts";
 import { openQuarantineStore } from "../../supervisor/store/quarantine-store.ts";
 import { storeFixture } from "../store/store-fixture.ts";
 import { ENTRY } from "../support/fake-cluster-parts.ts";
@@ -52,14 +58,14 @@ describe("the key of a failure record", () => {
 describe("a failure record", () => {
   it("of an unknown key is the blank one itself", async () => {
     const one = await (await remembering()).history();
-    expect(one.read("unknown")).toBe(NO_FAILURES);
+    expect(one.read("unknown", "m")).toBe(NO_FAILURES);
   });
 
   it("survives a restart", async () => {
     const { history } = await remembering();
     const record = quarantined(Date.now());
     await (await history()).save("k", "m", record);
-    expect((await history()).read("k")).toEqual(record);
+    expect((await history()).read("k", "m")).toEqual(record);
   });
 
   it("whose try was open when the service ended comes back as a failed try", async () => {
@@ -68,7 +74,7 @@ describe("a failure record", () => {
     const trying = startProbe(quarantined(past), Date.now() - 1_000).record;
     expect(trying.standing.kind).toBe("half-open");
     await (await history()).save("k", "m", trying);
-    expect((await history()).read("k")).toMatchObject({
+    expect((await history()).read("k", "m")).toMatchObject({
       level: 2,
       failedProbes: 1,
       standing: { kind: "quarantined", rule: "probe-failed", cause: "supervisor_ended" },
@@ -79,6 +85,48 @@ describe("a failure record", () => {
     const { history } = await remembering();
     const trying = startProbe(release(quarantined(Date.now()), Date.now()).record, Date.now()).record;
     await (await history()).save("k", "m", becameRoutable(trying, Date.now()).record);
-    expect((await history()).read("k").standing).toEqual({ kind: "probation", since: null, finished: 0 });
+    expect((await history()).read("k", "m").standing).toEqual({
+      kind: "probation",
+      since: null,
+      finished: 0,
+    });
+  });
+});
+
+describe("an operator's quarantine", () => {
+  const byOperator = (record = NO_FAILURES) =>
+    quarantineByOperator(record, "answers nonsense", Date.now()).record;
+
+  it("moves with the model to other files or another runtime, and on to the next start", async () => {
+    const { history } = await remembering();
+    const one = await history();
+    await one.save("old", "m", byOperator(quarantined(Date.now())));
+    const moved = one.read("new", "m");
+    // Its failures are those of the old files.
+    expect(moved).toMatchObject({
+      failures: 0,
+      level: 0,
+      standing: { kind: "quarantined", until: null, rule: "operator", cause: "answers nonsense" },
+    });
+    await one.save("unrelated", "n", NO_FAILURES);
+    expect((await history()).read("new", "m")).toEqual(moved);
+    expect((await history()).read("of n", "n")).toBe(NO_FAILURES);
+  });
+
+  it("once released does not come back from an older key", async () => {
+    const { history } = await remembering();
+    const one = await history();
+    await one.save("old", "m", byOperator());
+    await one.save("new", "m", release(one.read("new", "m"), Date.now()).record);
+    expect(one.read("newer", "m")).toBe(NO_FAILURES);
+    await one.save("new", "m", NO_FAILURES);
+    expect(one.read("newer", "m")).toBe(NO_FAILURES);
+  });
+
+  it("is the only one that moves: by failures it is about one key", async () => {
+    const { history } = await remembering();
+    const one = await history();
+    await one.save("old", "m", quarantined(Date.now()));
+    expect(one.read("new", "m")).toBe(NO_FAILURES);
   });
 });

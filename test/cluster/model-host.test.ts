@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
+import type { HostPorts } from "../../supervisor/cluster/model-host.ts";
+import { ADMITS, anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
 import { FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
 
 const never = new AbortController().signal;
@@ -108,6 +109,20 @@ describe("a request that comes while the worker leaves", () => {
     });
     finish();
     await restart;
+  });
+});
+
+describe("restart", () => {
+  it("of a model that serves in safe mode needs no further leave", async () => {
+    const asked: boolean[] = [];
+    const examine: HostPorts["admission"]["examine"] = async (entry, options) => {
+      asked.push(options.overrides.safeMode);
+      return await ADMITS.examine(entry, options);
+    };
+    const { host } = hostWithFakes({ ports: { admission: { ...ADMITS, examine } } });
+    await host.restart(never);
+    await host.restart(never);
+    expect(asked).toEqual([false, true]);
   });
 });
 

@@ -13,6 +13,13 @@ afterAll(async () => {
   await lmx.dispose();
 });
 
+it("refuses a quarantined model at once: no event would tell what became of it", async () => {
+  await lmx.post("/admin/models/quarantine", { model_id: "lmx-demo", reason: "for a test" });
+  const response = await lmx.post("/admin/models/load", { model_id: "lmx-demo", wait: false });
+  expect(response.status).toBe(409);
+  expect(await response.json()).toMatchObject({ error: { code: "model_unstable" } });
+});
+
 it("asks for a model just put on disk before it answers 202, and says what it can do once it is there", async () => {
   const directory = join(lmx.home, "models/tiny/new");
   mkdirSync(directory, { recursive: true });

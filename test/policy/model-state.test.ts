@@ -282,6 +282,22 @@ describe("a model's life", () => {
     expect(drained.model.leaving).toBe(1);
   });
 
+  it("stays wanted over the unload of a restart, and not over any other", () => {
+    for (const comesBack of [true, false]) {
+      const failed = run([
+        ...toRoutable,
+        { kind: "unload-asked", comesBack },
+        { kind: "drained", worker: 1 },
+        { kind: "exited", worker: 1, failure: failure("crash") },
+        { kind: "load-asked", by: "operator" },
+        { kind: "admission-passed", attempt: 2 },
+        { kind: "permit-granted" },
+        { kind: "exited", worker: 2, failure: failure("crash") },
+      ]).model;
+      expect(failed.state.kind).toBe(comesBack ? "admitted" : "unloaded");
+    }
+  });
+
   it("starts no second worker before the old one is gone", () => {
     const unloading = run([
       ...toLoading,
