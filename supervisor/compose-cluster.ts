@@ -21,6 +21,7 @@ import { SweepRecord } from "./cluster/sweep-record.ts";
 import type { WorkerLogDesk } from "./cluster/worker-logs.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
 import type { WorkerSession } from "./cluster/worker-session.ts";
+import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
 import { oomKills } from "./host/oom-kills.ts";
 import type { LoadedConfig } from "./load-config.ts";
@@ -112,7 +113,10 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
     get autoLoad() {
       return parts.config.auto_load;
     },
-    audit: (entry) => state.audit.append({ ts: new Date().toISOString(), details: {}, ...entry }),
+    audit: async (entry) => {
+      const row = { ts: new Date().toISOString(), details: {}, ...entry };
+      await atMost(DISK_PATIENCE_MS, state.audit.append(row));
+    },
     get holdMs() {
       return parts.config.timeouts.hold_seconds * 1000;
     },

@@ -1,20 +1,30 @@
 import type { CompatSweep } from "./cluster/compat-sweep.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
+import { atMost } from "./host/at-most.ts";
 import type { Listener } from "./http/listen.ts";
+
+/** From a worker's orderly end to its SIGKILL, and some more: one that is still there then cannot be ended at all. */
+const ENDING_MS = 10_000;
+/** A disk that has stalled is not waited for without end. */
+const CLOSE_MS = 5_000;
+
+export interface StopperOptions {
+  readonly cluster: ModelCluster;
+  readonly sweep: CompatSweep;
+  readonly listener: Pick<Listener, "close">;
+  /** How long running answers may take, milliseconds. */
+  readonly drainMs: number;
+  /** What is left to do when no worker is left and the port is closed. */
+  cleanUp(): Promise<void>;
+}
 
 /** Stops the service once, orderly or hurried; the second way overtakes the first. */
 export class Stopper {
-  readonly #cluster: ModelCluster;
-  readonly #sweep: CompatSweep;
-  readonly #listener: Listener;
-  readonly #cleanUp: () => Promise<void>;
+  readonly #options: StopperOptions;
   #stopped: Promise<void> | null = null;
 
-  constructor(cluster: ModelCluster, sweep: CompatSweep, listener: Listener, cleanUp: () => Promise<void>) {
-    this.#cluster = cluster;
-    this.#sweep = sweep;
-    this.#listener = listener;
-    this.#cleanUp = cleanUp;
+  constructor(options: StopperOptions) {
+    this.#options = options;
   }
 
   stop(): Promise<void> {
@@ -24,14 +34,15 @@ export class Stopper {
 
   async abandon(): Promise<void> {
     const stopped = this.stop();
-    await this.#cluster.abandon();
+    await this.#options.cluster.abandon();
     await stopped;
   }
 
   async #finish(): Promise<void> {
     // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
-    await Promise.all([this.#cluster.stop(), this.#sweep.close()]);
-    await this.#listener.close();
-    await this.#cleanUp();
+    const { cluster, sweep, listener, drainMs, cleanUp } = this.#options;
+    await atMost(drainMs + ENDING_MS, Promise.all([cluster.stop(), sweep.close()]));
+    await atMost(CLOSE_MS, listener.close());
+    await atMost(CLOSE_MS, cleanUp());
   }
 }

@@ -115,6 +115,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       python: () => runtime.built?.python ?? null,
       log,
     });
+    const loadUnasked = unaskedLoads(() => cluster, state);
     let draining = false;
     const mode = await ServiceMode.begin({
       journal: state.journal,
@@ -122,7 +123,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       numbers: safeModeNumbers(config),
       onLeft: () => {
         events.emit({ type: "safe_mode_left" });
-        cluster.startAutoLoad();
+        void loadUnasked();
       },
       log,
     });
@@ -190,7 +191,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       metrics,
       log,
     });
-    const listener = await listen(app, config);
+    const listener = await listen(app, config).catch(async (error: unknown) => {
+      // A port in use is no crash: three of them in a row must not end in safe mode.
+      await mode.stopped();
+      throw error;
+    });
     const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopWatching = watchDegraded(state.degraded, events);
@@ -199,27 +204,33 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       events.close();
       return listener.close();
     };
-    const stopper = new Stopper(cluster, sweep, { ...listener, close }, async () => {
-      stopWatching();
-      dossiers.close();
-      lag.stop();
-      runtimeWatch.stop();
-      await pool.close();
-      await workerLogs.close();
-      await removeAddress();
-      await mode.stopped();
-      await state.close();
+    const stopper = new Stopper({
+      cluster,
+      sweep,
+      listener: { close },
+      drainMs: config.timeouts.drain_seconds * 1000,
+      cleanUp: async () => {
+        stopWatching();
+        dossiers.close();
+        lag.stop();
+        runtimeWatch.stop();
+        await pool.close();
+        await workerLogs.close();
+        await removeAddress();
+        await mode.stopped();
+        await state.close();
+      },
     });
     return {
       url: listener.url,
       cluster,
       started: runtime.ready.then(async () => ({
-        unknownModels: await startModels(cluster, state, mode),
+        unknownModels: await startModels(cluster, mode, loadUnasked),
         loadsNothing: mode.safeMode ?? (state.isForgetful ? FORGETFUL : null),
       })),
       reloadConfig: async () => {
         const bySignal = { key: null, address: null, via: "signal" };
-        await reloadConfig(reload, bySignal).catch((error: unknown) => log.warn({ error }, "not reloaded"));
+        await reloadConfig(reload, bySignal).catch((err: unknown) => log.warn({ err }, "not reloaded"));
       },
       stop: () => {
         draining = true;
@@ -238,14 +249,29 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
 }
 
-/** Loads what is to be loaded at start, but for what may have taken the machine down; names what is not on disk. */
-async function startModels(cluster: ModelCluster, state: State, mode: ServiceMode): Promise<string[]> {
+/**
+ * Loads what is to be loaded without being asked for, at the start or when safe mode is over: not at all when failures
+ * were forgotten, and once without what may have taken the machine down. Names what is not on disk.
+ */
+function unaskedLoads(cluster: () => ModelCluster, state: State): () => Promise<string[]> {
+  let left = [...state.intents.open()];
+  return async () => {
+    if (state.isForgetful) return [];
+    const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
+    // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
+    await state.intents.endAllOf(left);
+    left = [];
+    return cluster().startAutoLoad(suspects);
+  };
+}
+
+async function startModels(
+  cluster: ModelCluster,
+  mode: ServiceMode,
+  loadUnasked: () => Promise<string[]>,
+): Promise<string[]> {
   cluster.runtimeKnown();
-  const left = [...state.intents.open()];
-  const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
-  await state.intents.endAllOf(left);
-  if (mode.safeMode !== null || state.isForgetful) return [];
-  return cluster.startAutoLoad(suspects);
+  return mode.safeMode === null ? await loadUnasked() : [];
 }
 
 async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, word: OperatorWord): Promise<boolean> {

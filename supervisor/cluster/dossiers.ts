@@ -51,7 +51,7 @@ export class Dossiers implements DossierDesk {
   file(report: DeathReport): void {
     this.#write(report).catch((error) => {
       // A dossier that cannot be made must not cost the model its restart.
-      this.#options.log.error({ error, model: report.model }, "a crash dossier could not be written");
+      this.#options.log.error({ err: error, model: report.model }, "a crash dossier could not be written");
     });
   }
 

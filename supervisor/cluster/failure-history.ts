@@ -1,3 +1,4 @@
+import { atMost, DISK_PATIENCE_MS } from "../host/at-most.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { type FailureRecord, NO_FAILURES, type QuarantineNumbers } from "../policy/failure-record.ts";
 import { isOperatorsWord, quarantineByOperator, readAgain } from "../policy/quarantine.ts";
@@ -56,8 +57,8 @@ export class FailureHistory {
     return moved;
   }
 
-  /** Resolves when it is on the disk, or cannot be. Never rejects. */
+  /** Resolves when it is on the disk, cannot be, or the disk has stalled. Never rejects. */
   async save(key: string, model: string, record: FailureRecord): Promise<void> {
-    await this.#options.store.put({ key, model, changedAt: Date.now(), record });
+    await atMost(DISK_PATIENCE_MS, this.#options.store.put({ key, model, changedAt: Date.now(), record }));
   }
 }

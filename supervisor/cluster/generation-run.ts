@@ -93,8 +93,9 @@ export class GenerationRun {
       } catch (error) {
         this.#row = null;
         // The exit event, which moves the model's state, may come a moment after the closed pipe.
-        if (error instanceof RpcLostError && error.kind === "closed") await session.exited;
-        if (!(error instanceof RpcLostError) || this.#fate(seat) !== "replay") throw this.#translate(error);
+        if (!(error instanceof RpcLostError) || error.kind !== "closed") throw this.#translate(error);
+        await session.exited;
+        if (this.#fate(seat) !== "replay") throw this.#translate(error);
         seat.leave("over");
         this.#replayed = true;
       }
@@ -169,7 +170,7 @@ export class GenerationRun {
       isSuspect: seat.isSuspect,
       begun: this.#begun,
       replayed: this.#replayed,
-      comingBack: host.isComing,
+      comingBack: host.isComingBack,
       clientGone: signal.aborted || this.#queue.ended,
     });
   }
@@ -197,6 +198,7 @@ export class GenerationRun {
   #translate(error: unknown): unknown {
     if (error instanceof RpcError) return wireError(error.data.code, error.message, error.data.param);
     if (error instanceof RpcTooLargeError) return new LmxError("request_too_large", `${error.message}.`);
+    if (error instanceof RpcLostError && error.kind === "timeout") return notTaken(this.#options.host.id);
     if (error instanceof RpcLostError) return this.#lostError();
     return error;
   }
@@ -212,6 +214,11 @@ function crashed(modelId: string, begun: boolean): LmxError {
   return new LmxError("worker_crashed", `The worker of ${modelId} died ${what}; it is being restarted.`, {
     retryAfterSeconds: 1,
   });
+}
+
+function notTaken(modelId: string): LmxError {
+  const message = `The worker of ${modelId} did not take the request in time; it is busy, or about to be ended.`;
+  return new LmxError("worker_crashed", message, { retryAfterSeconds: 5 });
 }
 
 /** An error a worker reported; a word that is not in the table is a bug of ours. */

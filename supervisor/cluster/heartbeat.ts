@@ -26,10 +26,12 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
   #misses = 0;
+  #heardAt: number;
   #stopped = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#heardAt = options.now();
     this.#schedule(options.periodMs);
   }
 
@@ -43,21 +45,32 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { ping, onPong, onHung, now, periodMs, answerMs } = this.#options;
+    const { ping, onPong, onHung, now, periodMs } = this.#options;
     const asked = now();
-    const pong = await ping(answerMs).catch(() => null);
+    const patience = this.#patience(asked);
+    const pong = await ping(patience).catch(() => null);
     if (this.#stopped) return;
     if (pong !== null) {
       this.#misses = 0;
+      this.#heardAt = now();
       onPong(pong);
       if (!this.#stopped) this.#schedule(periodMs);
       return;
     }
     const waited = now() - asked;
-    const wasAsleep = waited > answerMs + 2 * periodMs;
+    const wasAsleep = waited > patience + 2 * periodMs;
     this.#misses = wasAsleep ? 0 : this.#misses + 1;
+    if (wasAsleep) this.#heardAt = now();
     // A question that cannot even be sent is refused at once: the worker may be dying, and its exit tells why.
-    if (this.#misses < MISSES_UNTIL_HUNG) this.#schedule(Math.max(0, answerMs - waited));
+    if (this.#misses < MISSES_UNTIL_HUNG) this.#schedule(Math.max(0, patience - waited));
     else onHung();
+  }
+
+  /** The last chance ends when three answers' time has passed since the last answer, not three since the question. */
+  #patience(asked: number): number {
+    const { answerMs } = this.#options;
+    if (this.#misses < MISSES_UNTIL_HUNG - 1) return answerMs;
+    const left = this.#heardAt + MISSES_UNTIL_HUNG * answerMs - asked;
+    return Math.min(answerMs, Math.max(answerMs / 4, left));
   }
 }

@@ -23,6 +23,10 @@ export class HeldRequests {
     this.#isClosing = true;
   }
 
+  get isRestarting(): boolean {
+    return this.#restarts > 0;
+  }
+
   /** Holds requests while `leave` runs, since a load follows on it. */
   async whileRestarting(leave: () => Promise<void>): Promise<void> {
     this.#restarts += 1;
@@ -92,7 +96,7 @@ export class HeldRequests {
       numbers: this.#ports.history.numbers,
       deadline,
       mayStart: this.#ports.record.mayStartOnRequest(entry),
-      isRestarting: this.#restarts > 0,
+      isRestarting: this.isRestarting,
     });
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { processStartTime } from "../host/process-start-time.ts";
@@ -26,7 +27,10 @@ export async function launchWorker(
   places: WorkerPlaces,
   log: Logger,
 ): Promise<WorkerSession> {
-  const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-"));
+  const temporaryDirectory = await mkdtemp(join(places.scratch, "worker-")).catch(() =>
+    // A full or unwritable state directory: there may be room elsewhere.
+    mkdtemp(join(tmpdir(), "lmx-worker-")),
+  );
   const token = randomBytes(12).toString("hex");
   const command = workerCommand({
     python,

@@ -1,3 +1,4 @@
+import { atMost, DISK_PATIENCE_MS } from "../host/at-most.ts";
 import type { Intents } from "../store/intents.ts";
 
 /** Written ahead of a load, so that a machine that goes down with it remembers what it was doing. */
@@ -10,10 +11,11 @@ export class LoadIntents {
     this.#bootId = bootId;
   }
 
-  /** Resolves when it is on the disk, or cannot be. */
+  /** Resolves when it is on the disk, cannot be, or the disk has stalled: it would hold every other load up. */
   async begin(key: string | null, pid: number | null): Promise<void> {
     if (key === null || pid === null) return;
-    await this.#store.begin({ key, pid, bootId: this.#bootId, at: Date.now() });
+    const begun = this.#store.begin({ key, pid, bootId: this.#bootId, at: Date.now() });
+    await atMost(DISK_PATIENCE_MS, begun);
   }
 
   /** A clean end, or long enough in service. */

@@ -9,6 +9,7 @@ import type {
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
+import type { ReadinessReason } from "../../shared/readiness.ts";
 import type { Catalogue } from "../models/catalogue.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
@@ -54,6 +55,8 @@ export class ModelCluster implements Cluster {
   readonly #hosts = new Map<string, ModelHost>();
   /** Aborted when the service stops: whoever waits for a load is told. */
   readonly #stopping = new AbortController();
+  /** From the first moment of a stop on no worker is started for anybody. */
+  #isStopping = false;
 
   constructor(options: ModelClusterOptions) {
     this.#options = options;
@@ -100,7 +103,7 @@ export class ModelCluster implements Cluster {
    */
   startAutoLoad(leftOut: ReadonlySet<string> = new Set()): string[] {
     const unknown: string[] = [];
-    for (const id of this.#options.autoLoad) {
+    for (const id of this.#isStopping ? [] : this.#options.autoLoad) {
       const host = this.#find(id);
       if (host === null) unknown.push(id);
       else if (host.key !== null && leftOut.has(host.key)) this.#skipAutoLoad(host.id);
@@ -139,12 +142,14 @@ export class ModelCluster implements Cluster {
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
     const host = await this.#hostToLoad(idOrAlias, options);
     if (options.word !== undefined) await this.#audit("load", host.id, options.word);
+    this.#refuseWhenStopping();
     return await host.load(this.#stopping.signal, wishOf(options));
   }
 
   async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
     const host = await this.#hostToLoad(idOrAlias, options);
     if (options.word !== undefined) await this.#audit("load", host.id, options.word);
+    this.#refuseWhenStopping();
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
     const outcome = host.load(this.#stopping.signal, wishOf(options));
     outcome.catch(() => {});
@@ -179,7 +184,8 @@ export class ModelCluster implements Cluster {
     if (overrideSafeMode) {
       await this.#audit("override_safe_mode", host.id, word);
       const details = { overridden: ["safe_mode"] };
-      this.#options.ports.events.emit({ type: "override", model: host.id, details });
+      const reason = operatorsReason("override", word);
+      this.#options.ports.events.emit({ type: "override", model: host.id, reason, details });
     }
     return host;
   }
@@ -201,6 +207,7 @@ export class ModelCluster implements Cluster {
   async restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
     const host = await this.#findOnDisk(idOrAlias);
     await this.#audit("restart", host.id, word);
+    this.#refuseWhenStopping();
     return await host.restart(this.#stopping.signal);
   }
 
@@ -213,7 +220,8 @@ export class ModelCluster implements Cluster {
   async release(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
     const host = await this.#findOnDisk(idOrAlias);
     await this.#audit("release", host.id, word);
-    return await host.release();
+    this.#refuseWhenStopping();
+    return await host.release(operatorsReason("released", word));
   }
 
   /** The Python runtime stands: models' keys are known from now on. */
@@ -234,17 +242,21 @@ export class ModelCluster implements Cluster {
 
   /** Drains and ends every worker. Resolves when no worker process is left. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     const hosts = [...this.#hosts.values()];
     for (const host of hosts) host.close();
     await Promise.all(hosts.map((host) => host.unload(new AbortController().signal)));
-    this.#stopping.abort(
-      new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 }),
-    );
+    this.#stopping.abort(stopping());
   }
 
   /** Kills every worker; for a stop that cannot wait. */
   async abandon(): Promise<void> {
     await Promise.all([...this.#hosts.values()].map((host) => host.abandon()));
+  }
+
+  /** @throws LmxError server_is_overloaded */
+  #refuseWhenStopping(): void {
+    if (this.#isStopping) throw stopping();
   }
 
   async #freshen(): Promise<void> {
@@ -254,7 +266,8 @@ export class ModelCluster implements Cluster {
 
   #find(idOrAlias: string): ModelHost | null {
     const entry = this.#options.catalogue.resolve(idOrAlias);
-    return entry === undefined ? null : (this.#hosts.get(entry.id) ?? null);
+    // A model that runs can be steered although its directory cannot be listed any more.
+    return this.#hosts.get(entry?.id ?? idOrAlias) ?? null;
   }
 
   async #findOnDisk(idOrAlias: string): Promise<ModelHost> {
@@ -284,6 +297,15 @@ export class ModelCluster implements Cluster {
       if (!known.has(id) && host.isIdle) this.#hosts.delete(id);
     }
   }
+}
+
+/** What an operator gave as reason, for an event. */
+function operatorsReason(code: string, { reason }: OperatorWord): ReadinessReason {
+  return { code, cause: "operator", message: reason ?? "no reason given" };
+}
+
+function stopping(): LmxError {
+  return new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 });
 }
 
 function wishOf({ allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions): LoadWish {

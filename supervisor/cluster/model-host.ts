@@ -6,7 +6,7 @@ import type {
   UnloadResult,
 } from "../../shared/admin.ts";
 import { LmxError } from "../../shared/errors.ts";
-import type { Readiness } from "../../shared/readiness.ts";
+import type { Readiness, ReadinessReason } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { currentWorker, holdsMemory, NO_OVERRIDES, type Overrides } from "../policy/model-state.ts";
 import { HeldRequests } from "./held-requests.ts";
@@ -65,6 +65,11 @@ export class ModelHost {
       isPinned: this.#ports.settings(this.id).pinned,
       lastUsedMs: workers.lastUsedAt,
     };
+  }
+
+  /** A request that lost its worker can wait for the next one. */
+  get isComingBack(): boolean {
+    return this.isComing || this.#requests.isRestarting;
   }
 
   /** The model will be tried again without anybody asking. */
@@ -215,8 +220,8 @@ export class ModelHost {
   }
 
   /** Starts the one try of a quarantined model; answers at once. */
-  async release(): Promise<ModelActionResult> {
-    this.#machine.dispatch({ kind: "release-asked" });
+  async release(reason?: ReadinessReason): Promise<ModelActionResult> {
+    this.#machine.dispatch({ kind: "release-asked", ...(reason !== undefined && { reason }) });
     await this.#machine.saved;
     return { model_id: this.id, readiness: this.readiness() };
   }
@@ -259,7 +264,7 @@ export class ModelHost {
         await machine.saved;
         throw loadFailure(this.id, failed.failure, this.#ports.dossiers.newest(this.id));
       }
-      if (state.kind !== "draining" && !asked) {
+      if (state.kind !== "draining" && leaving === null && !asked) {
         // Until now it waited for a worker to leave, and in the meantime another word was the last.
         if (takenBack !== this.#takenBack) throw unloadedMeanwhile(this.id);
         asked = true;

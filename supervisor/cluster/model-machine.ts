@@ -20,7 +20,7 @@ import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
 import type { ModelRecord } from "./model-record.ts";
 import { ModelWorkers } from "./model-workers.ts";
 import { RequestSeats } from "./request-seats.ts";
-import { stateEvents } from "./state-events.ts";
+import { hasNewQuarantine, isNews, stateEvents } from "./state-events.ts";
 import { Waiters } from "./waiters.ts";
 import type { WorkerPorts } from "./worker-ports.ts";
 import type { WorkerSession } from "./worker-session.ts";
@@ -47,6 +47,8 @@ export class ModelMachine {
   readonly waiters: Waiters;
   readonly #ports: MachinePorts;
   #entry: CatalogueEntry;
+  /** As it was when the newest try began: its files may be others by the time the outcome is known. */
+  #tried: CatalogueEntry;
   #model: Model = NEW_MODEL;
   /** What is told to others: a quarantine only once it is on the disk. */
   #announced: Model = NEW_MODEL;
@@ -70,6 +72,7 @@ export class ModelMachine {
 
   constructor(entry: CatalogueEntry, ports: MachinePorts) {
     this.#entry = entry;
+    this.#tried = entry;
     this.#ports = ports;
     this.workers = new ModelWorkers(ports, {
       event: (event) => this.#onWorkerEvent(event),
@@ -177,13 +180,11 @@ export class ModelMachine {
     const moment = { now: now(), wallNow: Date.now(), random: random(), numbers: history.numbers };
     const { model, effects } = transition(before, event, moment);
     this.#model = model;
-    const isNewQuarantine =
-      before.state.kind !== "quarantined" &&
-      model.state.kind === "quarantined" &&
-      model.state.by === "failures";
+    const isNewQuarantine = hasNewQuarantine(before, model);
     if (event.kind === "release-asked" && before.state.kind === "quarantined")
-      this.#ports.events.emit({ type: "released", model: this.#entry.id });
-    if (before.state.kind !== model.state.kind) this.#noteState(before, event, isNewQuarantine);
+      this.#ports.events.emit({ type: "released", model: this.#entry.id, reason: event.reason ?? null });
+    if (before.state.kind !== model.state.kind) this.#noteState(before, event);
+    if (isNews(before, model)) this.#noteEvents(before, event, isNewQuarantine);
     if (isNewQuarantine) this.#isHeldBack = true;
     if (!this.#isHeldBack) this.#announced = model;
     if (holdsMemory(before) && !holdsMemory(model)) this.#ports.admission.release(this.#entry.id);
@@ -192,7 +193,7 @@ export class ModelMachine {
     this.#syncKey();
   }
 
-  #noteState(before: Model, event: ModelEvent, isTentative: boolean): void {
+  #noteState(before: Model, event: ModelEvent): void {
     this.#since = new Date();
     if (before.state.kind === "checking") this.#check.abort();
     const reason = "reason" in this.#model.state ? this.#model.state.reason : null;
@@ -206,6 +207,9 @@ export class ModelMachine {
       },
       "model state",
     );
+  }
+
+  #noteEvents(before: Model, event: ModelEvent, isTentative: boolean): void {
     const after = this.#model;
     const { events, dossiers } = this.#ports;
     const { id: modelId } = this.#entry;
@@ -242,8 +246,9 @@ export class ModelMachine {
         this.#permit = null;
         return;
       case "start-worker":
+        this.#tried = this.#entry;
         void this.workers.start(effect.worker, {
-          entry: this.#entry,
+          entry: this.#tried,
           cacheBudgetBytes: this.#admitted?.cacheBudgetBytes ?? null,
           key: this.#key,
         });
@@ -261,7 +266,7 @@ export class ModelMachine {
         this.#armRetry(effect.at);
         return;
       case "record":
-        this.#ports.record.outcome(this.#entry, effect.outcome, effect.reason, {
+        this.#ports.record.outcome(this.#tried, effect.outcome, effect.reason, {
           // Refused before it was loaded: evidence of an earlier load says nothing about this try.
           load: this.#admitted === null || this.#admitted.failure !== null ? null : this.workers.evidence(),
           structure: this.#admitted?.structure ?? null,
@@ -296,6 +301,7 @@ export class ModelMachine {
     const { signal } = this.#check;
     const { id } = this.#entry;
     this.#admitted = null;
+    this.#tried = this.#entry;
     let failure: Failure | null;
     try {
       const report = await this.#ports.admission.examine(this.#entry, { overrides, dryRun: false, signal });

@@ -46,8 +46,8 @@ export class ModelWorkers {
   readonly #report: WorkerReports["event"];
   readonly #reportDeath: WorkerReports["death"];
   readonly #slots = new Map<WorkerNumber, WorkerSlot>();
-  /** Asked to end before their process existed. */
-  readonly #endedEarly = new Set<WorkerNumber>();
+  /** Without a process yet; aborted when they are asked to end before they have one. */
+  readonly #coming = new Map<WorkerNumber, AbortController>();
   #evidence: LoadEvidence | null = null;
   #lastOneFailed = false;
 
@@ -89,9 +89,14 @@ export class ModelWorkers {
 
   async #load(worker: WorkerNumber, order: StartOrder): Promise<void> {
     const { entry, cacheBudgetBytes } = order;
+    const coming = new AbortController();
+    this.#coming.set(worker, coming);
     // After a death: two workers' worth of memory at once would end the second as well.
-    if (this.#lastOneFailed) await this.#ports.memoryBack(entry.id);
-    const slot = await this.#launch(worker, order);
+    if (this.#lastOneFailed) await untilAborted(this.#ports.memoryBack(entry.id), coming.signal);
+    const slot = coming.signal.aborted
+      ? this.#neverStarted(worker)
+      : await this.#launch(worker, order, coming.signal);
+    this.#coming.delete(worker);
     if (slot === null) return;
     slot.phase = "starting";
     const settings = this.#ports.settings(entry.id);
@@ -151,7 +156,7 @@ export class ModelWorkers {
   end(worker: WorkerNumber, how: "orderly" | "kill"): void {
     const slot = this.#slots.get(worker);
     if (slot === undefined) {
-      this.#endedEarly.add(worker);
+      this.#coming.get(worker)?.abort();
       return;
     }
     slot.isLeaving = true;
@@ -170,7 +175,7 @@ export class ModelWorkers {
     try {
       await work();
     } catch (error) {
-      this.#ports.log.error({ error }, "a step of a worker's life failed");
+      this.#ports.log.error({ err: error }, "a step of a worker's life failed");
       const message = `The supervisor failed: ${String((error as Error).message)}`;
       const reason = { code: "internal_error", cause: "supervisor", message };
       this.#report({
@@ -182,7 +187,18 @@ export class ModelWorkers {
     }
   }
 
-  async #launch(worker: WorkerNumber, { entry, key }: StartOrder): Promise<WorkerSlot | null> {
+  /** Taken back while it waited: there is nothing to end. */
+  #neverStarted(worker: WorkerNumber): null {
+    this.#report({ kind: "exited", worker, failure: spawnFailure(new Error("it was taken back")) });
+    return null;
+  }
+
+  /** @param ended aborted: it is not wanted any more */
+  async #launch(
+    worker: WorkerNumber,
+    { entry, key }: StartOrder,
+    ended: AbortSignal,
+  ): Promise<WorkerSlot | null> {
     let session: WorkerSession;
     try {
       session = await this.#ports.launch(entry.id);
@@ -214,7 +230,7 @@ export class ModelWorkers {
       watch.stop();
       this.#onExit(worker, slot, { ...exit, stderrTail: this.#ports.clean(exit.stderrTail) });
     });
-    if (this.#endedEarly.delete(worker)) this.end(worker, "kill");
+    if (ended.aborted) this.end(worker, "kill");
     return slot;
   }
 
@@ -327,4 +343,9 @@ export class ModelWorkers {
     const reason = failure?.reason ?? null;
     this.#ports.events.emit({ type: "canary", model: entry.id, reason, details });
   }
+}
+
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  await Promise.race([promise, aborted]);
 }

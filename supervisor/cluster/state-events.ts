@@ -25,11 +25,34 @@ export function stateEvents({ modelId: model, before, after, event, dossierId }:
   const step: EventDraft = { type: "state", model, reason, details };
   // An inner step that nobody sees from outside.
   const isSame = details.from === details.to && publicDetail(before) === details.detail;
-  if (isSame && reason === null) return [];
-  if (after.state.kind !== "quarantined" || before.state.kind === "quarantined") return [step];
+  const steps = isSame && reason === null ? [] : [step];
+  const isVerdict = after.state.kind === "quarantined" && after.state.by === "verdict";
+  const begins = isVerdict ? before.state.kind !== "quarantined" : hasNewQuarantine(before, after);
   // What is remembered of it from an earlier run: the quarantine is not new.
-  if (event === "key-changed") return [step];
-  return [step, { type: "quarantined", model, reason, details: quarantineOf(after, dossierId) }];
+  if (!begins || event === "key-changed") return steps;
+  return [...steps, { type: "quarantined", model, reason, details: quarantineOf(after, dossierId) }];
+}
+
+/** Whether others have to be told of a step. */
+export function isNews(before: Model, after: Model): boolean {
+  return (
+    before.state.kind !== after.state.kind ||
+    publicDetail(before) !== publicDetail(after) ||
+    hasNewQuarantine(before, after)
+  );
+}
+
+/**
+ * Whether its failures, or an operator, keep the model out from now on, or on other terms. A try that was handed back
+ * leaves the old quarantine in force.
+ */
+export function hasNewQuarantine(before: Model, after: Model): boolean {
+  if (after.state.kind !== "quarantined" || after.state.by !== "failures") return false;
+  return terms(before) !== terms(after);
+}
+
+function terms({ record: { standing, level } }: Model): string {
+  return "rule" in standing ? `${standing.rule} ${level} ${standing.cause}` : "";
 }
 
 function quarantineOf({ state, record }: Model, dossierId: string | null): Readonly<Record<string, unknown>> {

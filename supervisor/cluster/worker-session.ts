@@ -13,7 +13,7 @@ import {
   type WorkerMethod,
 } from "../../shared/worker-protocol.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
-import type { Violation } from "../rpc/peer.ts";
+import { RpcLostError, type Violation } from "../rpc/peer.ts";
 
 /** The process behind a session; WorkerProcess is the real one. */
 export interface WorkerConnection {
@@ -132,7 +132,9 @@ export class WorkerSession {
         ACCEPT_TIMEOUT_MS,
       );
     } catch (error) {
-      this.#drop(requestId);
+      // It may still have taken the request, and would generate for nobody.
+      if (error instanceof RpcLostError && error.kind === "timeout") this.cancel(requestId);
+      else this.#drop(requestId);
       throw error;
     }
   }

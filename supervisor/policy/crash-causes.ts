@@ -153,6 +153,16 @@ export const CRASH_CAUSES: readonly CrashCause[] = [
     hint: "do_not_retry",
   },
   {
+    cause: "deadman",
+    patterns: [/^Timeout \(\d+:\d\d:\d\d(?:\.\d+)?\)!$/],
+    exitCodes: [1],
+    class: "crash",
+    advice:
+      "The service was stopped or asleep for longer than its workers wait for a sign of life; nothing is wrong with this model",
+    hint: "respawn_now",
+    blameless: true,
+  },
+  {
     cause: "arch_unsupported",
     patterns: [
       /^ValueError: Model type .{1,200} not supported/,

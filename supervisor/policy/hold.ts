@@ -54,7 +54,9 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
       return holdInTime("hold", facts);
     case "unloaded":
       if (facts.isRestarting) return holdInTime("hold", facts);
-      return facts.mayStart ? { kind: "start" } : { kind: "refuse-not-loaded", reason: state.reason };
+      return facts.mayStart
+        ? startWhenGone(model, facts)
+        : { kind: "refuse-not-loaded", reason: state.reason };
     case "draining":
       if (facts.isRestarting) return holdInTime("hold", facts);
       return facts.mayStart
@@ -64,12 +66,17 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
       const isDue =
         state.by === "failures" && mayStart(model.record, facts.wallNow, facts.numbers).kind === "probe";
       return isDue
-        ? { kind: "start" }
+        ? startWhenGone(model, facts)
         : { kind: "refuse-quarantined", reason: state.reason, record: model.record };
     }
     default:
       return state satisfies never;
   }
+}
+
+/** Admitted while the old worker still holds its memory, it would be refused for want of it. */
+function startWhenGone({ leaving }: Model, facts: HoldFacts): HoldDecision {
+  return leaving === null ? { kind: "start" } : holdInTime("hold-until-gone", facts);
 }
 
 function holdInTime(kind: "hold" | "hold-until-gone", { now, deadline }: HoldFacts): HoldDecision {

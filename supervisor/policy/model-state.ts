@@ -61,6 +61,8 @@ export interface Model {
   readonly record: FailureRecord;
   /** Routable before or loaded at start: it is brought back after a failure. */
   readonly wanted: boolean;
+  /** Deaths in a row that nothing was held against it for, such as another process's; they too slow the restarts down. */
+  readonly uncounted: number;
   /** The worker that is still dying: no second one starts before it is gone. */
   readonly leaving: WorkerNumber | null;
   /** Number of the last worker that was started. */
@@ -95,7 +97,7 @@ export type ModelEvent =
   /** Nobody has asked this worker for anything for a while. */
   | { readonly kind: "idle"; readonly worker: WorkerNumber }
   /** Operators' words. */
-  | { readonly kind: "release-asked" }
+  | { readonly kind: "release-asked"; readonly reason?: ReadinessReason }
   | { readonly kind: "quarantine-asked"; readonly reason: string }
   /** Other weights, config or runtime: what is remembered of the new key. */
   | { readonly kind: "key-changed"; readonly record: FailureRecord }
@@ -157,6 +159,7 @@ export const NEW_MODEL: Model = {
   state: { kind: "unloaded", reason: null },
   record: NO_FAILURES,
   wanted: false,
+  uncounted: 0,
   leaving: null,
   lastWorker: 0,
   lastCheck: 0,

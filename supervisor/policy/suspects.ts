@@ -36,7 +36,7 @@ export const SUSPECT_DEFAULTS: SuspectNumbers = {
 export const NO_SUSPECTS: Suspects = new Map();
 
 /** Ends that came from outside the worker: no request brings them about. */
-const BLAMELESS: ReadonlySet<string> = new Set(["killed_external", "gpu_collateral"]);
+const BLAMELESS: ReadonlySet<string> = new Set(["killed_external", "gpu_collateral", "deadman"]);
 
 export interface Crash {
   /** Fingerprints of the requests that were in flight. */

@@ -20,6 +20,7 @@ import {
   onFinished,
   onLoaded,
   onSteady,
+  withinLease,
 } from "./worker-events.ts";
 
 /**
@@ -143,7 +144,7 @@ function onUnloadAsked(model: Model, moment: Moment): Decision {
 
 /** A load that nobody wants any more; nothing is held against the model. */
 function takenBack(model: Model, { wallNow, numbers }: Moment): Decision {
-  const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+  const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
   return {
     model: {
       ...model,

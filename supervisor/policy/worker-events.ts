@@ -1,4 +1,4 @@
-import type { FailureRecord } from "./failure-record.ts";
+import type { EpochMs, FailureRecord } from "./failure-record.ts";
 import {
   currentWorker,
   type Decision,
@@ -13,6 +13,16 @@ import { becameRoutable, countFailure, endedWithoutBlame, finishedRequest, forgi
 import { catchUp } from "./quarantine-step.ts";
 import { restartDelayMs } from "./restart-delay.ts";
 import { admit, rest, same } from "./steps.ts";
+
+/**
+ * The lease is for who reads the record later. While the worker lives, caps that know of sleep and of a clock that was
+ * set end the try, and a try that went well has not failed.
+ */
+export function withinLease(record: FailureRecord, wallNow: EpochMs): FailureRecord {
+  const { standing } = record;
+  if (standing.kind !== "half-open" || wallNow < standing.leaseUntil) return record;
+  return { ...record, standing: { ...standing, leaseUntil: wallNow + 1 } };
+}
 
 export function isRoutableWith({ state }: Model, worker: WorkerNumber): boolean {
   return state.kind === "routable" && state.worker === worker;
@@ -29,7 +39,7 @@ export function onLoaded(model: Model, worker: WorkerNumber): Decision {
 export function onCanaryPassed(model: Model, worker: WorkerNumber, { wallNow, numbers }: Moment): Decision {
   if (model.state.kind !== "canary" || model.state.worker !== worker) return same(model);
   // A load success forgives nothing: a model that loads and then crashes would never be caught.
-  const { record } = becameRoutable(model.record, wallNow, numbers);
+  const { record } = becameRoutable(withinLease(model.record, wallNow), wallNow, numbers);
   return {
     model: { ...model, record, wanted: true, state: { kind: "routable", worker } },
     effects: [
@@ -67,14 +77,15 @@ export function onExited(model: Model, worker: WorkerNumber, failure: Failure, m
 
 /** Asked to leave, so however it went it is not a failure. */
 function afterDraining(model: Model, { wallNow, numbers }: Moment): Model {
-  const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+  const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
   return { ...model, record, state: rest(record, null) };
 }
 
 /** The dying worker is gone: what waited for that may go on. */
 function onLeft(model: Model, { now }: Moment): Decision {
   if (model.state.kind === "admitted" && model.state.permit === "none") {
-    return admit(model, model.state.reason, model.state.notBefore, now);
+    const admitted = admit(model, model.state.reason, model.state.notBefore, now);
+    return { model: admitted.model, effects: [...admitted.effects, { kind: "wake-waiters" }] };
   }
   return { model, effects: [{ kind: "wake-waiters" }] };
 }
@@ -100,7 +111,10 @@ export function onSteady(
 ): Decision {
   if (!isRoutableWith(model, worker)) return same(model);
   const { record } = catchUp(model.record, wallNow, numbers);
-  return remembered(model, forgive(record, { routableMs, finishedRequests }, wallNow, numbers).record);
+  return remembered(
+    { ...model, uncounted: 0 },
+    forgive(record, { routableMs, finishedRequests }, wallNow, numbers).record,
+  );
 }
 
 /** The same state with another record; whoever waits for the end of probation is woken. */
@@ -129,7 +143,7 @@ function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
   const { now, wallNow, random, numbers } = moment;
   switch (failure.class) {
     case "deterministic": {
-      const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+      const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
       return same({
         ...model,
         record,
@@ -137,19 +151,20 @@ function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
       });
     }
     case "environment": {
-      const { record } = endedWithoutBlame(model.record, wallNow, numbers);
+      const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
       return same({ ...model, record, state: rest(record, failure.reason) });
     }
     case "crash":
     case "resource": {
       const { record } =
         failure.counts === false
-          ? endedWithoutBlame(model.record, wallNow, numbers)
+          ? endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers)
           : countFailure(model.record, failure.reason, wallNow, numbers);
-      const counted: Model = { ...model, record };
+      const uncounted = failure.counts === false ? model.uncounted + 1 : 0;
+      const counted: Model = { ...model, record, uncounted };
       if (record.standing.kind === "quarantined" || !model.wanted)
         return same({ ...counted, state: rest(record, failure.reason) });
-      const delay = restartDelayMs(Math.max(1, record.failures), random);
+      const delay = restartDelayMs(Math.max(1, record.failures, uncounted), random);
       return admit(counted, failure.reason, now + delay, now);
     }
     default:

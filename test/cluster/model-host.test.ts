@@ -83,6 +83,29 @@ describe("a request that comes while the worker leaves", () => {
     await unload;
   });
 
+  it("asks for the next load only when the process is gone, and its memory with it", async () => {
+    const stopped = Promise.withResolvers<void>();
+    const checks: number[] = [];
+    const examine: HostPorts["admission"]["examine"] = async (entry, options) => {
+      checks.push(workers.length);
+      return await ADMITS.examine(entry, options);
+    };
+    const { host, workers } = hostWithFakes({
+      mayStart: true,
+      stops: stopped.promise,
+      ports: { admission: { ...ADMITS, examine } },
+    });
+    await host.load(never);
+    const unload = host.unload(never);
+    const held = host.ensureReady(soon(), never, anyPrint());
+    await settled();
+    expect(host.readiness().state).toBe("unloaded");
+    expect(checks).toEqual([0]);
+    stopped.resolve();
+    expect((await held).session.pid).toBe(1001);
+    await unload;
+  });
+
   it("is refused at once when nobody brings the model back, and when an unload overtakes the restart", async () => {
     const { host, workers, finish } = await busyHost();
     const restart = host.restart(never);

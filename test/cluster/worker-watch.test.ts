@@ -53,7 +53,7 @@ describe("the watch over a worker", () => {
   it("ends one that answers no ping", async () => {
     const { seen, life, soon } = watching();
     life.answer = null;
-    await soon(34_000);
+    await soon(29_000);
     expect(seen.failures).toEqual([]);
     await soon(2_000);
     expect(causes(seen)).toEqual(["crash hung hung"]);
@@ -142,7 +142,7 @@ describe("the watch over a worker", () => {
   it("says nothing any more when it is stopped while a ping is under way", async () => {
     const { watch, seen, life, soon } = watching();
     life.answer = null;
-    await soon(30_000);
+    await soon(28_000);
     watch.stop();
     await soon(300_000);
     expect(seen.failures).toEqual([]);

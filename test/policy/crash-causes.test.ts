@@ -138,6 +138,11 @@ const RECORDED: readonly (readonly [string, string, Partial<Parameters<typeof fi
     LOAD,
   ],
   [
+    "deadman",
+    'Timeout (0:01:30)!\nThread 0x00007f8b309cdb80 (most recent call first):\n  File "worker.py", line 1 in run\n',
+    EXIT,
+  ],
+  [
     "native_segv",
     "Fatal Python error: Bus error\n\nCurrent thread 0x0000 (most recent call first):\n",
     { signal: "SIGBUS" },

@@ -165,6 +165,21 @@ describe("a model's life", () => {
       const failed = run([{ kind: "exited", worker: 2, failure: failure("crash") }], tried).model;
       expect(failed).toMatchObject({ state: { kind: "quarantined", by: "failures" }, record: { level: 1 } });
     }
+    // Longer than the lease by the wall clock, in sleep or because it was set: the caps of the load know better.
+    const late = QUARANTINE_DEFAULTS.leaseMs * 2;
+    const awake = run(
+      [
+        { kind: "loaded", worker: 2 },
+        { kind: "canary-passed", worker: 2 },
+      ],
+      trying,
+      late,
+    ).model;
+    expect(awake).toMatchObject({ state: { kind: "routable" }, record: { standing: { kind: "probation" } } });
+    expect(run([{ kind: "unload-asked" }], trying, late).model.record).toMatchObject({
+      level: 0,
+      failures: 0,
+    });
     const takenBack = run([{ kind: "unload-asked" }], trying).model;
     expect(takenBack).toMatchObject({ state: { kind: "quarantined" }, record: { level: 0, failures: 0 } });
   });
@@ -296,6 +311,34 @@ describe("a model's life", () => {
       ]).model;
       expect(failed.state.kind).toBe(comesBack ? "admitted" : "unloaded");
     }
+  });
+
+  it("wakes who waited for the old worker to leave, also when a new load stands behind it", () => {
+    const behind = run([
+      ...toLoading,
+      { kind: "unload-asked" },
+      { kind: "load-asked", by: "operator" },
+      { kind: "admission-passed", attempt: 2 },
+    ]).model;
+    const { effects } = run([{ kind: "exited", worker: 1, failure: failure("crash") }], behind);
+    expect(kinds(effects)).toEqual(["ask-permit", "wake-waiters"]);
+  });
+
+  it("slows restarts down after deaths that nothing was held against it for", () => {
+    const blameless = { ...failure("crash"), counts: false };
+    const died = (model: Model, worker: number) =>
+      run([{ kind: "exited", worker, failure: blameless }], model).model;
+    let { model } = run(toRoutable);
+    const waits: number[] = [];
+    for (let worker = 1; worker <= 4; worker++) {
+      model = died(model, worker);
+      if (model.state.kind !== "admitted") throw new Error(model.state.kind);
+      waits.push(model.state.notBefore);
+      model = { ...model, state: { kind: "routable", worker: worker + 1 } };
+    }
+    expect(model.record.failures).toBe(0);
+    expect(waits[0]).toBe(0);
+    expect(waits[3]).toBeGreaterThan(waits[2] ?? 0);
   });
 
   it("starts no second worker before the old one is gone", () => {

@@ -79,6 +79,7 @@ export const FIELD_WORDS: Readonly<Record<string, string>> = {
   next_attempt_at: "when the next worker starts, in `backoff`; else null",
   quarantine: "null unless `quarantined`",
   "quarantine.level": "how often failures have quarantined it, less one per clean day; 0 for a verdict",
-  "quarantine.until": "null: until an operator's word; unless an operator set it, other files or another runtime end it too",
+  "quarantine.until":
+    "null: until an operator's word; unless an operator set it, other files or another runtime end it too",
   "quarantine.dossier_id": "its newest dossier; null for a verdict",
 };

@@ -53,6 +53,8 @@ export function hostWithFakes(
   options: {
     manual?: readonly WorkerMethod[];
     mayStart?: boolean;
+    /** Workers that are told to leave are gone after this. */
+    stops?: Promise<void>;
     observer?: ClusterObserver;
     /** Stand in for the usual fakes. */
     ports?: Partial<HostPorts>;
@@ -67,7 +69,7 @@ export function hostWithFakes(
   } as unknown as ModelRecord;
   const host = new ModelHost(ENTRY, {
     launch: async () => {
-      const worker = new FakeWorker(1000 + workers.length, options.manual);
+      const worker = new FakeWorker(1000 + workers.length, options.manual, options.stops);
       workers.push(worker);
       return worker.session;
     },

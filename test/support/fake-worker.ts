@@ -43,8 +43,11 @@ export class FakeWorker {
   readonly #exited = Promise.withResolvers<WorkerExit>();
   readonly #rejects = new Set<(error: Error) => void>();
 
-  /** @param manual methods the test answers itself; the others are answered as by a sound worker */
-  constructor(pid: number, manual: readonly WorkerMethod[] = []) {
+  /**
+   * @param manual methods the test answers itself; the others are answered as by a sound worker
+   * @param stops one that is told to leave is gone after this
+   */
+  constructor(pid: number, manual: readonly WorkerMethod[] = [], stops: Promise<void> = Promise.resolve()) {
     this.pid = pid;
     this.session = new WorkerSession((notify) => {
       this.#notify = notify;
@@ -56,8 +59,7 @@ export class FakeWorker {
           this.#request(method, params as Record<string, unknown>, manual) as Promise<never>,
         stop: (how) => {
           this.stops.push(how);
-          this.die({ code: 0, intent: "stopped" });
-          return Promise.resolve();
+          return stops.then(() => this.die({ code: 0, intent: "stopped" }));
         },
         kill: () => this.die({ signal: "SIGKILL", intent: "killed" }),
       };
