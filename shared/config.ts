@@ -47,6 +47,7 @@ export const modelSettingsSchema = z.strictObject({
   sampling: samplingSchema
     .omit({ seed: true })
     .partial()
+    .strict()
     .optional()
     .describe("sampling options for requests that name none"),
   tool_parser: z
@@ -141,20 +142,20 @@ export const memorySchema = z.strictObject({
 
 export const blockedRuntimeSchema = z.strictObject({
   signature: z.string().min(1).describe("`model_type`, or mlx_lm's module for it"),
-  backend: z.string().min(1).default("mlx-lm"),
+  backend: z.string().min(1).default("mlx-lm").describe("the only one so far"),
   versions: z.string().default("").describe("PEP 440 range of the backend's versions; empty: all"),
-  reason: z.string().min(1),
-  evidence: z.string().min(1),
+  reason: z.string().min(1).describe("what goes wrong; stands in the refusal"),
+  evidence: z.string().min(1).describe("where that is known from"),
 });
 
 export const advisorySchema = z.strictObject({
-  id: z.string().min(1),
-  package: z.enum(["mlx", "mlx-lm"]),
+  id: z.string().min(1).describe("its name, in checks and logs"),
+  package: z.enum(["mlx", "mlx-lm"]).describe("whose versions `range` means"),
   range: z.string().default("").describe("PEP 440; empty: every version"),
   models: z.array(z.string().min(1)).optional().describe("model ids, `*` stands for anything; default: all"),
-  level: z.enum(["warn", "refuse"]).default("warn"),
-  summary: z.string().min(1),
-  source: z.string().min(1),
+  level: z.enum(["warn", "refuse"]).default("warn").describe("`refuse`: such a model is not loaded"),
+  summary: z.string().min(1).describe("what goes wrong"),
+  source: z.string().min(1).describe("where that is known from"),
 });
 
 export const configSchema = z.strictObject({

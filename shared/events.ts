@@ -12,6 +12,8 @@ export const EVENT_TYPES = [
   "released",
   "override",
   "auto_load_skipped",
+  "config_reloaded",
+  "config_refused",
   "safe_mode_entered",
   "safe_mode_left",
   "runtime_broken",

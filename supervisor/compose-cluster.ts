@@ -88,7 +88,9 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
       inspectInWorker({
         launch: async () => {
           runtimeWatch.check();
-          return await pool.take("inspect");
+          const session = await pool.take("inspect");
+          parts.workerLogs.attach(entry.id, session);
+          return session;
         },
         params: inspectParams(entry, settings(entry.id)),
         timeouts: parts.config.timeouts,

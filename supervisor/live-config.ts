@@ -3,6 +3,7 @@ import type { ConfigReload, ConfigReport } from "../shared/admin-config.ts";
 import type { Config } from "../shared/config.ts";
 import { LmxError } from "../shared/errors.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import type { EventSink } from "./cluster/event-log.ts";
 import { ConfigError } from "./config/config-problem.ts";
 import { shownValues } from "./config/shown-values.ts";
 import { isLoopbackHost } from "./host/loopback.ts";
@@ -75,6 +76,7 @@ export interface ReloadParts {
   readonly live: LiveConfig;
   readonly cluster: Pick<Cluster, "models" | "startLoad">;
   readonly audit: Pick<AuditLog, "append">;
+  readonly events: EventSink;
   readonly log: Pick<Logger, "info" | "warn" | "level">;
   /** Why models are not loaded unasked; null: they are. */
   safeMode(): string | null;
@@ -93,6 +95,7 @@ export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"])
   const { applied, needsRestart, unchanged } = plan;
   const keys = { applied: applied.map(({ key }) => key), needs_restart: needsRestart.map(({ key }) => key) };
   log.info(keys, "configuration reloaded");
+  parts.events.emit({ type: "config_reloaded", details: keys });
   log.level = live.config.log_level;
   const ts = new Date().toISOString();
   await parts.audit.append({ ts, action: "reload_config", model: null, actor, reason: null, details: keys });
@@ -109,7 +112,7 @@ export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"])
   };
 }
 
-function replaceOrRefuse({ live, cluster, log }: ReloadParts): ReloadPlan {
+function replaceOrRefuse({ live, cluster, events, log }: ReloadParts): ReloadPlan {
   const loaded = cluster.models().filter(({ worker }) => worker !== null);
   try {
     return live.replace(loaded.map(({ id }) => id));
@@ -117,8 +120,14 @@ function replaceOrRefuse({ live, cluster, log }: ReloadParts): ReloadPlan {
     if (!(thrown instanceof ConfigError)) throw thrown;
     const { problems } = thrown;
     log.warn({ problems }, "the configuration was not reloaded");
+    const summary = problems[0] ?? "";
+    events.emit({
+      type: "config_refused",
+      reason: { code: "invalid_request_error", cause: "configuration", message: summary },
+      details: { problems },
+    });
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    const message = `Expected a configuration without problems, got ${count}; nothing was changed. ${problems[0] ?? ""}`;
+    const message = `Expected a configuration without problems, got ${count}; nothing was changed. ${summary}`;
     throw new LmxError("invalid_request_error", message, { details: { problems } });
   }
 }

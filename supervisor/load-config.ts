@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { type Config, configSchema, modelSettingsSchema, timeoutsSchema } from "../shared/config.ts";
+import { type Config, configSchema } from "../shared/config.ts";
 import { type ConfigFile, readConfigFile } from "./config/config-file.ts";
 import { ConfigError, type Problem, problemsOf } from "./config/config-problem.ts";
 import { type ConfigFlags, type ConfigSource, EXTERNAL_SETTINGS } from "./config/config-sources.ts";
@@ -110,13 +110,28 @@ function checkFile(file: ConfigFile): string[] {
   return file.explain(problems);
 }
 
+/** Keys of the mapping at this path of the configuration. */
 function knownKeys(path: readonly PropertyKey[]): string[] {
-  const [section] = path;
-  if (section === "timeouts") return Object.keys(timeoutsSchema.shape);
-  if (section === "models") {
-    return path.length > 2 ? ["prompt", "expect"] : Object.keys(modelSettingsSchema.shape);
+  let schema = inside(configSchema);
+  for (const key of path) {
+    if (schema instanceof z.ZodObject) schema = inside(schema.shape[String(key)]);
+    else if (schema instanceof z.ZodRecord) schema = inside(schema.valueType);
+    else if (schema instanceof z.ZodArray) schema = inside(schema.element);
   }
-  return Object.keys(configSchema.shape);
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+/** The schema under its defaults. */
+function inside(schema: unknown): unknown {
+  let inner = schema;
+  while (
+    inner instanceof z.ZodDefault ||
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable ||
+    inner instanceof z.ZodPrefault
+  )
+    inner = inner.unwrap();
+  return inner;
 }
 
 /** A pattern that does not compile would otherwise fail every canary of its model. */

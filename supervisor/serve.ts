@@ -80,11 +80,11 @@ async function announceModels(supervisor: Supervisor, { config }: LoadedConfig):
   const started = await supervisor.started.catch(() => null);
   if (started === null) return;
   if (started.loadsNothing !== null) {
-    say(`${started.loadsNothing}. Load one with: lmx load <model> --override-safe-mode`);
+    say(started.loadsNothing);
     return;
   }
   for (const id of started.unknownModels)
-    say(`auto_load names ${id}, which is not on disk; "lmx ps" lists the models`);
+    say(`auto_load names ${id}, which is not on disk; "lmx models" lists the models`);
   for (const id of config.auto_load.filter((name) => !started.unknownModels.includes(name))) {
     supervisor.cluster.outcome(id).then(
       ({ model_id }) =>

@@ -13,7 +13,7 @@ export interface StopperOptions {
   readonly sweep: CompatSweep;
   readonly listener: Pick<Listener, "close">;
   /** How long running answers may take, milliseconds. */
-  readonly drainMs: number;
+  drainMs(): number;
   /** What is left to do when no worker is left and the port is closed. */
   cleanUp(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export class Stopper {
   async #finish(): Promise<void> {
     // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
     const { cluster, sweep, listener, drainMs, cleanUp } = this.#options;
-    await atMost(drainMs + ENDING_MS, Promise.all([cluster.stop(), sweep.close()]));
+    await atMost(drainMs() + ENDING_MS, Promise.all([cluster.stop(), sweep.close()]));
     await atMost(CLOSE_MS, listener.close());
     await atMost(CLOSE_MS, cleanUp());
   }

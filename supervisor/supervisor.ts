@@ -23,8 +23,7 @@ import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
 import { withAliases } from "./models/live-aliases.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
-import { openState, type State } from "./open-state.ts";
-import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
+import { openState } from "./open-state.ts";
 import type { ServiceStartNumbers } from "./policy/service-start.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
 import { ensureRuntime } from "./runtime/ensure-runtime.ts";
@@ -33,6 +32,7 @@ import { ServiceMode } from "./service-mode.ts";
 import { serviceStatus } from "./service-status.ts";
 import { Stopper } from "./stop-service.ts";
 import type { AuditLog } from "./store/audit-log.ts";
+import { unaskedLoads, whyNothingIsLoaded } from "./unasked-loads.ts";
 
 export interface SupervisorOptions {
   readonly loaded: LoadedConfig;
@@ -48,12 +48,9 @@ export interface SupervisorOptions {
 export interface ServiceStarted {
   /** Names of `auto_load` that are not on disk. */
   readonly unknownModels: readonly string[];
-  /** Why nothing was loaded; null: everything was asked for. */
+  /** Why nothing was loaded, and how to load a model; null: everything was asked for. */
   readonly loadsNothing: string | null;
 }
-
-const FORGETFUL =
-  "What is remembered of failures could not be read; no model is loaded unasked at this start";
 
 /** A running service. */
 export interface Supervisor {
@@ -115,7 +112,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       python: () => runtime.built?.python ?? null,
       log,
     });
-    const loadUnasked = unaskedLoads(() => cluster, state);
+    const loadUnasked = unaskedLoads(() => cluster, state, events, log);
     let draining = false;
     const mode = await ServiceMode.begin({
       journal: state.journal,
@@ -164,6 +161,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       live,
       cluster,
       audit: state.audit,
+      events,
       log,
       safeMode: () => mode.safeMode,
       draining: () => draining,
@@ -208,7 +206,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       cluster,
       sweep,
       listener: { close },
-      drainMs: config.timeouts.drain_seconds * 1000,
+      drainMs: () => live.config.timeouts.drain_seconds * 1000,
       cleanUp: async () => {
         stopWatching();
         dossiers.close();
@@ -226,7 +224,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       cluster,
       started: runtime.ready.then(async () => ({
         unknownModels: await startModels(cluster, mode, loadUnasked),
-        loadsNothing: mode.safeMode ?? (state.isForgetful ? FORGETFUL : null),
+        loadsNothing: whyNothingIsLoaded(mode, state),
       })),
       reloadConfig: async () => {
         const bySignal = { key: null, address: null, via: "signal" };
@@ -247,22 +245,6 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     await state.close();
     throw error;
   }
-}
-
-/**
- * Loads what is to be loaded without being asked for, at the start or when safe mode is over: not at all when failures
- * were forgotten, and once without what may have taken the machine down. Names what is not on disk.
- */
-function unaskedLoads(cluster: () => ModelCluster, state: State): () => Promise<string[]> {
-  let left = [...state.intents.open()];
-  return async () => {
-    if (state.isForgetful) return [];
-    const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
-    // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
-    await state.intents.endAllOf(left);
-    left = [];
-    return cluster().startAutoLoad(suspects);
-  };
 }
 
 async function startModels(

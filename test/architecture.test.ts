@@ -58,6 +58,8 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/policy",
       "supervisor/models",
       "supervisor/host",
+      // The doctor reads files as the service would.
+      "supervisor/store",
       "supervisor/runtime",
       "supervisor/config",
       "supervisor/load-config.ts",
@@ -76,13 +78,24 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/service-mode.ts",
       "supervisor/service-status.ts",
       "supervisor/stop-service.ts",
+      "supervisor/unasked-loads.ts",
     ],
     packages: ["pino"],
     node: true,
   },
   "supervisor/stop-service.ts": {
-    rooms: ["supervisor/cluster", "supervisor/http"],
+    rooms: ["supervisor/host", "supervisor/cluster", "supervisor/http"],
     packages: [],
+    node: false,
+  },
+  "supervisor/unasked-loads.ts": {
+    rooms: [
+      "supervisor/policy",
+      "supervisor/cluster",
+      "supervisor/open-state.ts",
+      "supervisor/service-mode.ts",
+    ],
+    packages: ["pino"],
     node: false,
   },
   "supervisor/compose-cluster.ts": {

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ModelDetail } from "../shared/admin.ts";
+import type { EventDraft } from "../supervisor/cluster/event-log.ts";
 import type { ConfigFlags } from "../supervisor/config/config-sources.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "../supervisor/live-config.ts";
 import { loadConfig } from "../supervisor/load-config.ts";
@@ -28,6 +29,7 @@ async function service({ config = "", flags = {}, env = {} }: Start = {}) {
   const loads: string[] = [];
   const audited: AuditRow[] = [];
   const logged: object[] = [];
+  const told: EventDraft[] = [];
   const note = (fields: object) => void logged.push(fields);
   const state = { safeMode: null as string | null, draining: false, models: [] as ModelDetail[] };
   const parts: ReloadParts = {
@@ -41,17 +43,18 @@ async function service({ config = "", flags = {}, env = {} }: Start = {}) {
       },
     },
     audit: { append: async (row) => void audited.push(row) },
+    events: { emit: (event) => void told.push(event) },
     log: { level: "info", info: note, warn: note } as ReloadParts["log"],
     safeMode: () => state.safeMode,
     draining: () => state.draining,
   };
   const reload = () => reloadConfig(parts, ACTOR);
-  return { live, parts, reload, write, file, loads, audited, logged, state };
+  return { live, parts, reload, write, file, loads, audited, logged, told, state };
 }
 
 describe("a reload", () => {
   it("reads file, environment and flags again, in that order of precedence", async () => {
-    const { live, reload, write } = await service({
+    const { live, reload, write, told } = await service({
       flags: { logLevel: "warn" },
       env: { OPTA_LMX_LOAD_ON_REQUEST: "never" },
     });
@@ -61,12 +64,16 @@ describe("a reload", () => {
       { key: "timeouts.hold_seconds", from: 30, to: 5, takes_effect: "now", restart_models: [] },
     ]);
     expect(needs_restart).toEqual([]);
+    const details = { applied: ["timeouts.hold_seconds"], needs_restart: [] };
+    expect(told).toEqual([{ type: "config_reloaded", details }]);
     expect(live.config).toMatchObject({ log_level: "warn", load_on_request: "never" });
     expect(live.config.timeouts.hold_seconds).toBe(5);
   });
 
   it("that finds anything wrong changes nothing and names it all", async () => {
-    const { live, reload, write, loads, audited, logged } = await service({ config: "idle_seconds: 7\n" });
+    const { live, reload, write, loads, audited, logged, told } = await service({
+      config: "idle_seconds: 7\n",
+    });
     const before = live.config;
     await write("idle_seconds: 8\nprot: 1\ntimeouts: { hold_seconds: -1 }\nauto_load: [org/new]\n");
     const error = await reload().catch((thrown: unknown) => thrown);
@@ -78,6 +85,8 @@ describe("a reload", () => {
     ]);
     expect(live.config).toBe(before);
     expect([loads, audited]).toEqual([[], []]);
+    const reason = { code: "invalid_request_error", cause: "configuration", message: problems[0] };
+    expect(told).toEqual([{ type: "config_refused", reason, details: { problems } }]);
     expect(logged).toEqual([{ problems }]);
   });
 

@@ -144,6 +144,21 @@ describe("what is wrong is said with file, line, and what to write instead", () 
       '2:3: unknown key "hold_secnds"; did you mean "hold_seconds"?',
     ],
     [
+      "an unknown sampling option",
+      "models:\n  org/a: { sampling: { temprature: 0.2 } }\n",
+      '2:24: unknown key "temprature"; did you mean "temperature"?',
+    ],
+    [
+      "an unknown key of the quarantine",
+      "quarantine: { failure: 2 }\n",
+      '1:15: unknown key "failure"; did you mean "failures"?',
+    ],
+    [
+      "an unknown key of an advisory",
+      "advisories: [{ id: a, package: mlx, summary: s, source: s, modles: [m] }]\n",
+      '1:60: unknown key "modles"; did you mean "models"?',
+    ],
+    [
       "an unknown key of a model",
       "models:\n  a:\n    canary: {prompt: x, expct: y, expect: z}\n",
       '3:25: unknown key "expct"; did you mean "expect"?',

@@ -42,7 +42,9 @@ Examples:
     const query = new URLSearchParams({ ...(model !== undefined && { model }), limit: String(limit) });
     const answer = await connect(input).get(`/admin/models/dossiers?${query}`, dossierListSchema);
     const text =
-      values.json === true ? JSON.stringify(answer, null, 2) : listText(answer, stylesFor(io.stdout, io.env));
+      values.json === true
+        ? JSON.stringify(answer, null, 2)
+        : listText(answer, stylesFor(io.stdout, io.env), model);
     io.stdout.write(`${text}\n`);
     return EXIT_CODES.ok.code;
   },
@@ -84,14 +86,18 @@ Examples:
 async function newestId(client: ReturnType<typeof connect>, model: string | undefined): Promise<string> {
   const query = new URLSearchParams({ ...(model !== undefined && { model }), limit: "1" });
   const { data } = await client.get(`/admin/models/dossiers?${query}`, dossierListSchema);
-  const whose = model === undefined ? "No worker" : `No worker of ${printable(model)}`;
-  if (data[0] === undefined) throw new CliError(EXIT_CODES.failed.code, "not_found", `${whose} has died.`);
+  if (data[0] === undefined)
+    throw new CliError(EXIT_CODES.failed.code, "not_found", `${whose(model)} has died.`);
   return data[0].id;
 }
 
-function listText({ data, unreadable }: DossierList, styles: Styles): string {
+function whose(model: string | undefined): string {
+  return model === undefined ? "No worker" : `No worker of ${printable(model)}`;
+}
+
+function listText({ data, unreadable }: DossierList, styles: Styles, model: string | undefined): string {
   const unread = unreadable.map((name) => `A file in dossiers cannot be read: ${printable(name)}`);
-  if (data.length === 0) return ["No worker has died.", ...unread].join("\n");
+  if (data.length === 0) return [`${whose(model)} has died.`, ...unread].join("\n");
   const rows = data.map((one) =>
     [minuteOf(one.at), one.model, one.cause, howItEnded(one), whatCameNext(one.next), one.id].map(printable),
   );

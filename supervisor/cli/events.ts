@@ -111,7 +111,10 @@ const WORDS: Readonly<Record<string, (details: Details) => string>> = {
   quarantined: ({ until }) => `quarantined${typeof until === "string" ? ` until ${until}` : ""}`,
   released: () => "released",
   override: ({ overridden }) => `limits overridden: ${[overridden].flat().join(", ")}`,
-  auto_load_skipped: () => "not loaded at this start",
+  auto_load_skipped: () => "not loaded unasked",
+  config_reloaded: ({ applied, needs_restart }) =>
+    `configuration reloaded, ${[applied].flat().length} values changed${[needs_restart].flat().length > 0 ? `; for a restart of the service: ${[needs_restart].flat().join(", ")}` : ""}`,
+  config_refused: () => "the configuration was not reloaded",
   safe_mode_entered: ({ message }) => `safe mode: ${String(message)}`,
   safe_mode_left: () => "safe mode is over",
   runtime_broken: () => "the Python runtime cannot start workers",
@@ -124,6 +127,7 @@ const WORDS: Readonly<Record<string, (details: Details) => string>> = {
 function styleOf(type: string, { cause, outcome, to }: Details, styles: Styles): (text: string) => string {
   const isBad = ["quarantined", "safe_mode_entered", "runtime_broken", "registry_degraded"].includes(type);
   if (isBad || outcome === "fail" || (type === "worker_exited" && cause !== "stopped")) return styles.red;
-  if (type === "override" || type === "reset" || type === "auto_load_skipped") return styles.yellow;
+  if (type === "override" || type === "reset" || type === "config_refused" || type === "auto_load_skipped")
+    return styles.yellow;
   return to === "routable" ? styles.green : (text) => text;
 }

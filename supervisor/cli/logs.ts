@@ -46,7 +46,10 @@ Examples:
     const filter = filterOf(input);
     const isPretty = io.stdout.isTTY === true && values.json !== true;
     const show = isPretty ? prettyLog(io) : (line: LogLine) => io.stdout.write(`${line.text}\n`);
-    const { lines, end } = await lastLines(path, limit, (text) => matches(parseLogLine(text), filter));
+    const isWanted = (text: string) => matches(parseLogLine(text), filter);
+    const { lines, end } = await lastLines(path, limit, isWanted).catch((error: unknown) => {
+      throw unreadable(path, error);
+    });
     if (end === null && values.follow !== true) throw noLog(path, input);
     for (const text of lines) show(parseLogLine(text));
     if (values.follow !== true) return EXIT_CODES.ok.code;
@@ -78,6 +81,12 @@ function filterOf({ values }: CommandInput): LogFilter {
     level: level === undefined ? 0 : LOG_LEVELS[level as keyof typeof LOG_LEVELS],
     model: textOption(values, "model") ?? null,
   };
+}
+
+function unreadable(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  const message = `The log at ${path} cannot be read: ${error.message}. Its supervisor may run as another user.`;
+  return new CliError(EXIT_CODES.unavailable.code, "no_log", message);
 }
 
 function noLog(path: string, { values }: CommandInput): CliError {

@@ -279,7 +279,8 @@ export class ModelCluster implements Cluster {
 
   #notFound(idOrAlias: string): LmxError {
     const near = this.#options.catalogue.nearest(idOrAlias);
-    const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : " List the models with: lmx ps";
+    const hint =
+      near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : " List the models with: lmx models";
     return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}`, {
       param: "model",
     });

@@ -126,7 +126,7 @@ export class ModelHost {
               started_at: session.startedAt.toISOString(),
               backend_version: versions?.mlx_lm ?? null,
               mlx_version: versions?.mlx ?? null,
-              memory_bytes: session.loaded?.memory_bytes ?? null,
+              memory_bytes: session.loaded === null ? null : workers.memoryBytes,
               in_flight: session.inFlight,
             },
     };

@@ -50,6 +50,8 @@ export class ModelWorkers {
   readonly #coming = new Map<WorkerNumber, AbortController>();
   #evidence: LoadEvidence | null = null;
   #lastOneFailed = false;
+  /** What its allocator held when it was asked last; null: it holds no model. Bytes. */
+  #memoryBytes: number | null = null;
 
   constructor(ports: WorkerPorts, { event, death }: WorkerReports) {
     this.#ports = ports;
@@ -75,6 +77,10 @@ export class ModelWorkers {
     let sum = 0;
     for (const slot of this.#slots.values()) sum += slot.session.inFlight;
     return sum;
+  }
+
+  get memoryBytes(): number | null {
+    return this.#memoryBytes;
   }
 
   evidence(): LoadEvidence | null {
@@ -266,6 +272,7 @@ export class ModelWorkers {
   }
 
   #noteMemory(modelId: string, memory: WorkerMemory): void {
+    this.#memoryBytes = memory.active;
     const bytes = memory.active + memory.cache + PROCESS_BYTES;
     this.#ports.observer.workerMemory(modelId, memory);
     this.#ports.measured(modelId, bytes);
@@ -310,7 +317,10 @@ export class ModelWorkers {
     const death = deathOf(slot, exit, explained, failure, capBytes(entry.id));
     if (death !== null) this.#reportDeath(worker, session, death);
     this.#slots.delete(worker);
-    if (this.#slots.size === 0) measured(entry.id, null);
+    if (this.#slots.size === 0) {
+      measured(entry.id, null);
+      this.#memoryBytes = null;
+    }
     session.loseAll();
   }
 

@@ -71,7 +71,7 @@ export function createApp(options: AppOptions): App {
   const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
   const keys = () => [...config().api_keys, ...config().admin_keys];
-  app.use(requestId(), accessLog(log, keys), countOutcomes(metrics));
+  app.use(requestId(keys), accessLog(log, keys), countOutcomes(metrics));
   app.use(
     loopbackHost(options.config.host),
     followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),
@@ -92,7 +92,7 @@ export function createApp(options: AppOptions): App {
   addAdminAuditRoute(app, options);
   addAdminSafeModeRoute(app, options);
   addAdminDossiersRoutes(app, options);
-  addAdminEventsRoute(app, { events: options.events, keepAliveMs });
+  addAdminEventsRoute(app, { events: options.events, cluster, keepAliveMs });
   addAdminStatusRoute(app, context);
   addAdminHealthRoute(app, options);
   addAdminMemoryRoute(app, options);
@@ -121,6 +121,7 @@ function answerOtherMethod(c: Context, methods: string[]): Response {
     // What is left of the 404 that stood here.
     c.res.headers.delete("x-should-retry");
     c.res.headers.delete("content-type");
+    c.set("errorCode", undefined);
     return c.body(null, 204, allow);
   }
   const problem = `${c.req.method} is not supported here; expected ${methods.join(" or ")}.`;

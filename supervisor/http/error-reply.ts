@@ -26,7 +26,10 @@ export function errorSurface(path: string): ErrorSurface {
 /** The one rendering of errors: status, headers and envelope of an LmxError. */
 export function errorReply(error: LmxError, surface: ErrorSurface): ErrorReply {
   const row = errorRow(error.code);
-  const envelope = { message: error.message, type: row.openaiType, param: error.param, code: error.code };
+  // Operators name a model in another field than clients do.
+  const isModel = surface === "admin" && error.code === "model_not_found" && error.param === "model";
+  const param = isModel ? "model_id" : error.param;
+  const envelope = { message: error.message, type: row.openaiType, param, code: error.code };
   return {
     status: (surface === "admin" ? row.adminStatus : undefined) ?? row.status,
     headers: errorHeaders(error),

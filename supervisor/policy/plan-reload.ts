@@ -32,9 +32,10 @@ export interface ReloadPlan {
   readonly unchanged: number;
 }
 
-type Effect = AppliedChange["takesEffect"] | "restart";
+/** When a changed value is in force: at once, when a model is loaded next, or when the service is started next. */
+export type Effect = AppliedChange["takesEffect"] | "restart";
 /** `["port"]`, `["timeouts", "hold_seconds"]`, `["models", id, "pinned"]`. Model ids may contain dots. */
-type Path = readonly [keyof Config, ...string[]];
+export type Path = readonly [keyof Config, ...string[]];
 
 /** Sections whose values are changed one by one. */
 const SECTIONS = {
@@ -107,7 +108,7 @@ export function isLive(key: string): boolean {
   return Object.hasOwn(EFFECTS, key);
 }
 
-function effectOf([section, ...rest]: Path): Effect {
+export function effectOf([section, ...rest]: Path): Effect {
   const isReadEachTime = READ_EACH_TIME[section]?.includes(rest.at(-1) ?? "") ?? false;
   return isReadEachTime ? "now" : (EFFECTS[section] ?? "restart");
 }

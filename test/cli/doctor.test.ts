@@ -137,12 +137,15 @@ describe("the state directory", () => {
   it.each([
     ['{"schema": 1, "entries": []}', "pass"],
     ["{", "warn"],
-    ['{"schema": 1, "entries": [{}]}', "warn"],
-  ])("with the registry %s: %s", async (text, expected) => {
+    ['{"schema": 1, "entries": [{}]}', "warn", "cannot be read"],
+    ["[]", "pass", "older form"],
+    ['{"schema": 99, "entries": []}', "warn", "later release"],
+  ])("with the registry %s: %s", async (text, expected, words = "") => {
     const path = join(await temporaryDirectory(), "registry.json");
     expect(await checkRegistry(path)).toMatchObject({ status: "pass" });
     await writeFile(path, text);
-    expect((await checkRegistry(path)).status).toBe(expected);
+    const found = await checkRegistry(path);
+    expect(found).toMatchObject({ status: expected, detail: expect.stringContaining(words) });
   });
 });
 

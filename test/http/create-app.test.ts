@@ -58,6 +58,14 @@ describe("other methods", () => {
     expect((await app.request("/nope", { method: "OPTIONS" })).status).toBe(404);
   });
 
+  it("count and log a preflight as no error", async () => {
+    const { app: watched, logLines, metrics } = testApp();
+    await watched.request("/v1/models", { method: "OPTIONS" });
+    expect(logLines.at(-1)).toMatchObject({ msg: "request", status: 204 });
+    expect(logLines.at(-1)).not.toHaveProperty("code");
+    expect(await metrics.render([])).not.toContain('code="not_found"');
+  });
+
   it("answer HEAD like GET without a body", async () => {
     const response = await app.request("/v1/models", { method: "HEAD" });
     expect(response.status).toBe(200);

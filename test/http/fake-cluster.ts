@@ -105,6 +105,8 @@ export class FakeCluster implements Cluster {
   readonly unloadCalls: string[] = [];
   readonly actionCalls: ActionCall[] = [];
   readonly details = new Map<string, ModelDetail>();
+  /** Other names of models: alias to id. */
+  readonly aliases = new Map<string, string>();
   modelSettings: ModelSettings = modelSettingsSchema.parse({});
   /** What the next generations give. */
   onGenerate: (
@@ -146,7 +148,7 @@ export class FakeCluster implements Cluster {
   }
 
   model(id: string): ModelDetail {
-    const detail = this.details.get(id);
+    const detail = this.details.get(this.aliases.get(id) ?? id);
     if (detail === undefined)
       throw new LmxError("model_not_found", `No model ${id}; did you mean demo?`, { param: "model" });
     return detail;

@@ -1,16 +1,15 @@
 import { constants } from "node:fs";
 import { access, readFile, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { registryFileSchema } from "../../../shared/registry.ts";
+import type { RegistryFile } from "../../../shared/registry.ts";
+import { decodeDocument } from "../../store/document-format.ts";
+import { registryFormat } from "../../store/registry-rows.ts";
 import { formatBytes } from "../printable.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
 /** The Python runtime takes about 1 GB; a log and a registry must fit beside it. */
 const LITTLE_DISK_BYTES = 2 * 1024 ** 3;
 const NO_DISK_BYTES = 64 * 1024 ** 2;
-
-/** Longer, it is no registry. Bytes. */
-const MAX_REGISTRY_BYTES = 64 * 1024 ** 2;
 
 /** Whether the service can keep its files, and how much room is left for them. */
 export async function checkStateDirectory(directory: string): Promise<DoctorCheck> {
@@ -52,21 +51,35 @@ export async function checkRegistry(path: string): Promise<DoctorCheck> {
   const next = `Nothing is lost for good: "lmx serve" falls back to the copy beside it (.bak) and keeps the broken file.`;
   try {
     const { size } = await stat(path);
-    if (size > MAX_REGISTRY_BYTES) return warn(name, `${path} has ${formatBytes(size)}: no registry`, next);
-    const { entries } = registryFileSchema.parse(JSON.parse(await readFile(path, "utf8")));
-    return pass(name, `${entries.length} ${entries.length === 1 ? "result" : "results"} of loading models`);
+    if (size > registryFormat.maxBytes)
+      return warn(name, `${path} has ${formatBytes(size)}: no registry`, next);
+    const decoded = decodeDocument(await readFile(path), registryFormat);
+    switch (decoded.kind) {
+      case "current":
+        return pass(name, resultsIn(decoded.data));
+      case "migrated":
+        return pass(name, `${resultsIn(decoded.data)}, of an older form; "lmx serve" brings it up to date`);
+      case "newer":
+        return warn(
+          name,
+          `${path} was written by a later release (schema ${decoded.version}): read, never written`,
+          "Results are kept in memory only. Go back to that release, or move the file away to begin anew.",
+        );
+      case "bad":
+        return warn(name, `${path} cannot be read: ${decoded.problem}`, next);
+      default:
+        return decoded satisfies never;
+    }
   } catch (error) {
     if (isMissing(error)) return pass(name, "none yet: no model was loaded here");
-    return warn(name, `${path} cannot be read: ${firstLine(error)}`, next);
+    return warn(name, `${path} cannot be read: ${(error as Error).message}`, next);
   }
+}
+
+function resultsIn({ entries }: RegistryFile): string {
+  return `${entries.length} ${entries.length === 1 ? "result" : "results"} of loading models`;
 }
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-function firstLine(error: unknown): string {
-  const isZod = error instanceof Error && error.name === "ZodError";
-  if (isZod) return "it is not what this version writes";
-  return error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error);
 }

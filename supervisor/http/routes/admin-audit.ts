@@ -1,6 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { auditListSchema, type auditRowSchema } from "../../../shared/admin.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import type { App } from "../app-context.ts";
+import { modelFilter } from "../model-filter.ts";
 import { parseQuery } from "../parse-query.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
@@ -39,10 +41,14 @@ const route = createRoute({
 });
 
 /** `GET /admin/audit`: who did what, when and why. */
-export function addAdminAuditRoute(app: App, { audit }: { readonly audit: AuditSource }): void {
+export function addAdminAuditRoute(
+  app: App,
+  { audit, cluster }: { readonly audit: AuditSource; readonly cluster: Pick<Cluster, "model"> },
+): void {
   app.openAPIRegistry.registerPath(route);
   app.get("/admin/audit", (c) => {
-    const { model, action, limit } = parseQuery(querySchema, c.req.query());
+    const { model: name, action, limit } = parseQuery(querySchema, c.req.query());
+    const model = modelFilter(cluster, name);
     const data = audit.query({
       ...(model !== undefined && { model }),
       ...(action !== undefined && { action }),

@@ -1,8 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { type Compatibility, compatibilitySchema } from "../../../shared/admin.ts";
 import { REGISTRY_OUTCOMES, type RegistryEntry } from "../../../shared/registry.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import { matrixOf, regressionsOf } from "../../policy/compatibility.ts";
 import type { App } from "../app-context.ts";
+import { modelFilter } from "../model-filter.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 import { validationError } from "../validation-error.ts";
 
@@ -50,12 +52,16 @@ const route = createRoute({
 /** `GET /admin/models/compatibility`: the registry's rows, and what they say together. */
 export function addAdminCompatibilityRoutes(
   app: App,
-  { compatibility }: { readonly compatibility: CompatibilitySource },
+  {
+    compatibility,
+    cluster,
+  }: { readonly compatibility: CompatibilitySource; readonly cluster: Pick<Cluster, "model"> },
 ): void {
   app.openAPIRegistry.registerPath(route);
   // Registered by hand: the stock validator's refusal is not in the error envelope.
   app.get("/admin/models/compatibility", (c) => {
-    const { model, backend, backend_version, outcome, limit = MAX_LIMIT } = parseQuery(c.req.query());
+    const { model: name, backend, backend_version, outcome, limit = MAX_LIMIT } = parseQuery(c.req.query());
+    const model = modelFilter(cluster, name);
     const compared = { ...(model !== undefined && { model }), ...(backend !== undefined && { backend }) };
     const listed = {
       ...compared,

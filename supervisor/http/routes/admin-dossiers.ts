@@ -1,8 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { type Dossier, dossierListSchema, dossierSchema } from "../../../shared/dossier.ts";
 import { LmxError } from "../../../shared/errors.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import { summaryOf } from "../../policy/dossier.ts";
 import type { App } from "../app-context.ts";
+import { modelFilter } from "../model-filter.ts";
 import { parseQuery } from "../parse-query.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
@@ -48,10 +50,14 @@ const showRoute = createRoute({
 });
 
 /** `GET /admin/models/dossiers` and `/admin/models/dossiers/{id}`. */
-export function addAdminDossiersRoutes(app: App, { dossiers }: { readonly dossiers: DossierSource }): void {
+export function addAdminDossiersRoutes(
+  app: App,
+  { dossiers, cluster }: { readonly dossiers: DossierSource; readonly cluster: Pick<Cluster, "model"> },
+): void {
   app.openAPIRegistry.registerPath(listRoute);
   app.get("/admin/models/dossiers", async (c) => {
-    const { model, limit } = parseQuery(querySchema, c.req.query());
+    const { model: name, limit } = parseQuery(querySchema, c.req.query());
+    const model = modelFilter(cluster, name);
     const found = await dossiers.list({ ...(model !== undefined && { model }), limit });
     return c.json({
       object: "list" as const,

@@ -24,3 +24,13 @@ it("keeps a sane id of the client", async () => {
 it.each(["", "a b", "a".repeat(129), 'x"y', "<script>"])("replaces the id %j", async (given) => {
   expect(await idFor(given)).toMatch(/^req_/);
 });
+
+it("replaces an id that is one of the service's keys: it would be written down", async () => {
+  const keyed = testApp({
+    config: { api_keys: ["secret-of-clients"], admin_keys: ["secret-of-operators"] },
+  }).app;
+  for (const key of ["secret-of-clients", "x:secret-of-operators"]) {
+    const response = await keyed.request("/livez", { headers: { "x-request-id": key } });
+    expect(response.headers.get("x-request-id")).toMatch(/^req_/);
+  }
+});

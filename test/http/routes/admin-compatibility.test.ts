@@ -10,6 +10,7 @@ import { addAdminCompatibilityRoutes } from "../../../supervisor/http/routes/adm
 import { openapiDocument } from "../../../supervisor/http/routes/openapi.ts";
 import { openRegistry } from "../../../supervisor/store/compatibility-registry.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { FakeCluster } from "../fake-cluster.ts";
 import { errorOf } from "../test-app.ts";
 
 const PATH = "/admin/models/compatibility";
@@ -39,7 +40,7 @@ async function withRegistry(entries: readonly RegistryEntry[] = ENTRIES) {
   for (const one of entries) await compatibility.recordDurably(one);
   const app = new OpenAPIHono<AppEnv>();
   app.onError((thrown, c) => respondWithError(c, toLmxError(thrown)));
-  addAdminCompatibilityRoutes(app, { compatibility });
+  addAdminCompatibilityRoutes(app, { compatibility, cluster: new FakeCluster() });
   const ask = async (query = "") => {
     const response = await app.request(`${PATH}${query}`);
     expect(response.status).toBe(200);

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type Dossier, dossierListSchema, dossierSchema } from "../../../shared/dossier.ts";
+import type { DossierSource } from "../../../supervisor/http/routes/admin-dossiers.ts";
 import { openapiDocument } from "../../../supervisor/http/routes/openapi.ts";
 import { buildDossier, dossierId } from "../../../supervisor/policy/dossier.ts";
 import { deathReport } from "../../support/fake-death.ts";
+import { FakeCluster, fakeModel } from "../fake-cluster.ts";
 import { errorOf, testApp } from "../test-app.ts";
 
 const PATH = "/admin/models/dossiers";
@@ -13,17 +15,19 @@ const dossier = (index: number, model: string): Dossier =>
   );
 const ALL = Array.from({ length: 30 }, (_, index) => dossier(index, index % 2 === 0 ? "org/a" : "b"));
 
+function kept(unreadable: string[]): DossierSource {
+  return {
+    list: async ({ model, limit }) =>
+      ALL.filter((one) => model === undefined || one.model === model)
+        .toReversed()
+        .slice(0, limit),
+    get: async (id) => ALL.find((one) => one.id === id) ?? null,
+    unreadable: () => unreadable,
+  };
+}
+
 function withDossiers(unreadable: string[] = []) {
-  return testApp({
-    dossiers: {
-      list: async ({ model, limit }) =>
-        ALL.filter((one) => model === undefined || one.model === model)
-          .toReversed()
-          .slice(0, limit),
-      get: async (id) => ALL.find((one) => one.id === id) ?? null,
-      unreadable: () => unreadable,
-    },
-  }).app;
+  return testApp({ dossiers: kept(unreadable) }).app;
 }
 
 describe("GET /admin/models/dossiers", () => {
@@ -55,6 +59,14 @@ describe("GET /admin/models/dossiers", () => {
       expect(await errorOf(response)).toMatchObject({ code: "invalid_request_error", param: "limit" });
     },
   );
+});
+
+it("a model may be named by an alias", async () => {
+  const cluster = new FakeCluster(fakeModel("org/a"));
+  cluster.aliases.set("small", "org/a");
+  const { app } = testApp({ cluster, dossiers: kept([]) });
+  const { data } = dossierListSchema.parse(await (await app.request(`${PATH}?model=small`)).json());
+  expect(data.map(({ model }) => model)).toEqual(Array.from({ length: 15 }, () => "org/a"));
 });
 
 describe("GET /admin/models/dossiers/{id}", () => {

@@ -57,6 +57,16 @@ function filled(count: number): EventLog {
   return events;
 }
 
+it("HEAD has the headers and leaves nobody listening", async () => {
+  const events = new EventLog(() => START);
+  const subscribe = vi.spyOn(events, "subscribe");
+  const { app } = testApp({ events });
+  const response = await app.request("/admin/events", { method: "HEAD" });
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toContain("text/event-stream");
+  expect(subscribe).not.toHaveBeenCalled();
+});
+
 /** Numbers until the stream ends or says nothing more. */
 async function ids(next: () => Promise<Frame | string | null>, count: number): Promise<unknown[]> {
   const seen: unknown[] = [];

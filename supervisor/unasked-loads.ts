@@ -1,0 +1,43 @@
+import type { Logger } from "pino";
+import type { EventLog } from "./cluster/event-log.ts";
+import type { ModelCluster } from "./cluster/model-cluster.ts";
+import type { State } from "./open-state.ts";
+import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
+import type { ServiceMode } from "./service-mode.ts";
+
+const FORGETFUL =
+  "What is remembered of failures could not be read; no model is loaded unasked at this start";
+
+/**
+ * Loads what is to be loaded without being asked for, at the start or when safe mode is over: not at all when failures
+ * were forgotten, and once without what may have taken the machine down. Names what is not on disk.
+ */
+export function unaskedLoads(
+  cluster: () => ModelCluster,
+  state: State,
+  events: EventLog,
+  log: Logger,
+): () => Promise<string[]> {
+  let left = [...state.intents.open()];
+  return async () => {
+    if (state.isForgetful) {
+      log.error(FORGETFUL);
+      const reason = { code: "auto_load_skipped", cause: "failures_forgotten", message: FORGETFUL };
+      events.emit({ type: "auto_load_skipped", reason });
+      return [];
+    }
+    const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
+    // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
+    await state.intents.endAllOf(left);
+    left = [];
+    const unknown = cluster().startAutoLoad(suspects);
+    for (const name of unknown) log.warn({ model: name }, "auto_load names a model that is not on disk");
+    return unknown;
+  };
+}
+
+/** Why nothing is loaded at this start, and how to load a model; null: everything is asked for. */
+export function whyNothingIsLoaded({ safeMode }: ServiceMode, { isForgetful }: State): string | null {
+  if (safeMode !== null) return `${safeMode}. Load one with: lmx load <model> --override-safe-mode`;
+  return isForgetful ? `${FORGETFUL}. Load one with: lmx load <model>` : null;
+}
