@@ -14,6 +14,8 @@ import { type Supervisor, startSupervisor } from "./supervisor.ts";
 
 /** A disk that hangs must not keep the process from ending. */
 const FLUSH_TIMEOUT_MS = 2_000;
+/** Of the log on stderr; `lmx logs` has all of it. */
+const MOST_UNREAD_BYTES = 1024 * 1024;
 
 /**
  * Runs the service until a signal ends it, and says on stdout where it listens and how to try it.
@@ -128,9 +130,7 @@ function createLog({ config, paths }: LoadedConfig): Logging {
   const file = new LogFile(path, {
     onProblem: (error) => log.warn({ path, error: error.message }, "the log file cannot be written"),
   });
-  const stderr = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true })
-    : pino.destination({ dest: 2, sync: true });
+  const stderr = process.stderr.isTTY ? pretty({ destination: 2, sync: true }) : unblockedStderr;
   // The logger's own level decides, because a reload may change it.
   const streams = pino.multistream([
     { level: "trace", stream: stderr },
@@ -142,6 +142,13 @@ function createLog({ config, paths }: LoadedConfig): Logging {
   const late = () => wait(FLUSH_TIMEOUT_MS, undefined, { ref: false });
   return { log, close: () => Promise.race([file.close(), late()]) };
 }
+
+/** A reader of our pipe that does not read must not stop the service: what it has not taken is bounded, then left out. */
+const unblockedStderr = {
+  write(line: string): void {
+    if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(line);
+  },
+};
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);

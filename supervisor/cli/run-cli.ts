@@ -24,6 +24,7 @@ import { probeCommand } from "./probe.ts";
 import { psCommand } from "./ps.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { releaseCommand } from "./release.ts";
+import { repairCommand } from "./repair.ts";
 import { restartCommand } from "./restart.ts";
 import { runCommand } from "./run.ts";
 import { safeModeLeaveCommand } from "./safe-mode.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   releaseCommand,
   safeModeLeaveCommand,
   probeCommand,
+  repairCommand,
   compatCommand,
   compatMatrixCommand,
   compatRegressionsCommand,

@@ -8,7 +8,7 @@ import type {
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness, ReadinessReason } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
-import { currentWorker, holdsMemory, NO_OVERRIDES, type Overrides } from "../policy/model-state.ts";
+import { currentWorker, holdsMemory, type Overrides } from "../policy/model-state.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
 import { loadResult } from "./load-result.ts";
@@ -204,8 +204,9 @@ export class ModelHost {
   /** Requests that come meanwhile are held. @throws LmxError */
   async restart(signal: AbortSignal): Promise<ModelActionResult> {
     const takenBack = this.#takenBack;
-    // One that runs in safe mode has the operator's leave to.
-    const overrides = { ...NO_OVERRIDES, safeMode: this.isComing };
+    // What it was let past when it was loaded it is let past again: the operator's leave outlives the process.
+    const wasOverridden = (this.#machine.admitted?.overridden.length ?? 0) > 0;
+    const overrides = { unsupportedRuntime: this.isComing && wasOverridden, safeMode: this.isComing };
     await this.#requests.whileRestarting(() => this.#leave(signal, true));
     await this.#untilLoaded(signal, { by: "operator", overrides }, takenBack);
     return { model_id: this.id, readiness: this.readiness() };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HostPorts } from "../../supervisor/cluster/model-host.ts";
+import type { Overrides } from "../../supervisor/policy/model-state.ts";
 import { ADMITS, anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
 import { FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
 
@@ -136,16 +137,28 @@ describe("a request that comes while the worker leaves", () => {
 });
 
 describe("restart", () => {
-  it("of a model that serves in safe mode needs no further leave", async () => {
-    const asked: boolean[] = [];
+  it("needs no further leave for what the model was let past before", async () => {
+    const asked: Overrides[] = [];
     const examine: HostPorts["admission"]["examine"] = async (entry, options) => {
-      asked.push(options.overrides.safeMode);
-      return await ADMITS.examine(entry, options);
+      asked.push(options.overrides);
+      const report = await ADMITS.examine(entry, options);
+      return { ...report, overridden: options.overrides.unsupportedRuntime ? ["runtime"] : [] };
     };
     const { host } = hostWithFakes({ ports: { admission: { ...ADMITS, examine } } });
     await host.restart(never);
     await host.restart(never);
-    expect(asked).toEqual([false, true]);
+    await host.unload(never);
+    await host.load(never, { by: "operator", overrides: { unsupportedRuntime: true, safeMode: false } });
+    await host.restart(never);
+    await host.unload(never);
+    await host.restart(never);
+    expect(asked.map(({ safeMode, unsupportedRuntime }) => [safeMode, unsupportedRuntime])).toEqual([
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+      [false, false],
+    ]);
   });
 });
 

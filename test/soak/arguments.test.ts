@@ -36,6 +36,10 @@ describe("the command line of a soak", () => {
     );
     const attached = ["--url", "http://x:1", "--bystander", "a", "--victim", "b", "--victim", "c"];
     expect(parseSoakArguments(attached).attach).toMatchObject({ bystander: "a", victims: ["b", "c"] });
+    const repeated = commandOf(
+      parseSoakArguments([...attached, "--admin-key", "secret", "--rss-slack-mb", "9"]),
+    );
+    expect(repeated).toMatch(/--rss-slack-mb 9 --url http:\/\/x:1 --bystander a --victim b --victim c$/);
   });
 
   it.each([["--duration", "3d"], ["--duration", "0s"], ["--seed", "x"], ["--victims", "0"], ["--what"]])(

@@ -35,6 +35,8 @@ export class ArgumentError extends Error {}
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
 const MIB = 1024 * 1024;
 export const DEFAULT_DURATION = "60s";
+const ENDED_WITHIN_MS = 1_000;
+const RSS_SLACK_MB = 30;
 
 const text = { type: "string" } as const;
 const OPTIONS = {
@@ -68,12 +70,12 @@ export const SOAK_FLAGS: Readonly<Record<keyof typeof OPTIONS, FlagWords>> = {
   victims: { value: "N", fallback: "3", meaning: "models that are made to fail" },
   "ended-within-ms": {
     value: "N",
-    fallback: "1000",
+    fallback: `${ENDED_WITHIN_MS}`,
     meaning: "a dead worker's requests must have ended by then",
   },
   "rss-slack-mb": {
     value: "N",
-    fallback: "30",
+    fallback: `${RSS_SLACK_MB}`,
     meaning: "the supervisor's memory may grow by this, or by 5 % where that is more",
   },
   json: { value: "FILE", meaning: "write the whole report there" },
@@ -92,7 +94,7 @@ Usage: npm run soak -- [flags]
 ${flagLines(SOAK_FLAGS)}
 
 The first Ctrl-C ends the run with its report, the second at once. Exit codes: 0 every gate holds, 1 one is broken,
-64 a wrong flag. docs/soak.md tells what is done and what must hold.
+64 a wrong flag, 69 there is no service to soak. docs/soak.md tells what is done and what must hold.
 
 Examples:
   npm run soak
@@ -109,8 +111,8 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
     durationMs: durationMs("--duration", values.duration ?? DEFAULT_DURATION),
     warmUpMs: values["warm-up"] === undefined ? 0 : durationMs("--warm-up", values["warm-up"]),
     victims: whole("--victims", values.victims ?? "3", 1),
-    endedWithinMs: whole("--ended-within-ms", values["ended-within-ms"] ?? "1000", 1),
-    rssSlackBytes: whole("--rss-slack-mb", values["rss-slack-mb"] ?? "30", 0) * MIB,
+    endedWithinMs: whole("--ended-within-ms", values["ended-within-ms"] ?? `${ENDED_WITHIN_MS}`, 1),
+    rssSlackBytes: whole("--rss-slack-mb", values["rss-slack-mb"] ?? `${RSS_SLACK_MB}`, 0) * MIB,
     json: values.json ?? null,
     schedule: values.schedule === undefined ? null : whole("--schedule", values.schedule, 1),
     attach: attach(values),
@@ -120,6 +122,7 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
 /** The command that repeats a run; where its report went does not matter for that. */
 export function commandOf(run: SoakArguments): string {
   const { seed, deaths, requests, durationMs: ms, warmUpMs, victims, attach: other } = run;
+  const { endedWithinMs, rssSlackBytes } = run;
   return [
     "npm run soak --",
     ...(deaths === null ? [] : [`--deaths ${deaths}`]),
@@ -127,8 +130,15 @@ export function commandOf(run: SoakArguments): string {
     `--seed ${seed}`,
     `--duration ${ms / 1000}s`,
     ...(warmUpMs === 0 ? [] : [`--warm-up ${warmUpMs / 1000}s`]),
-    ...(other === null ? [`--victims ${victims}`] : [`--url ${other.url}`]),
+    ...(endedWithinMs === ENDED_WITHIN_MS ? [] : [`--ended-within-ms ${endedWithinMs}`]),
+    ...(rssSlackBytes === RSS_SLACK_MB * MIB ? [] : [`--rss-slack-mb ${rssSlackBytes / MIB}`]),
+    ...(other === null ? [`--victims ${victims}`] : attachFlags(other)),
   ].join(" ");
+}
+
+/** Without the keys, which a report must not show. */
+function attachFlags({ url, bystander, victims }: AttachArguments): string[] {
+  return [`--url ${url}`, `--bystander ${bystander}`, ...victims.map((id) => `--victim ${id}`)];
 }
 
 type Values = ReturnType<typeof parse>;

@@ -8,7 +8,7 @@ import { HAS_PROC } from "./local-processes.ts";
 import { ModelLane } from "./model-lane.ts";
 import { showProgress } from "./progress-line.ts";
 import { reportOf, type SoakReport } from "./report.ts";
-import type { OwnService } from "./service.ts";
+import { type OwnService, ServiceError } from "./service.ts";
 import { runServiceLane } from "./service-lane.ts";
 import type { SoakRun } from "./soak-run.ts";
 import { unparsableFiles } from "./state-files.ts";
@@ -62,7 +62,7 @@ async function untilAllServe(run: SoakRun, lanes: readonly ModelLane[]): Promise
   const { bystander } = run.service;
   while (run.watch.model(bystander)?.readiness.state !== "routable") {
     if (performance.now() > deadline || run.service.own?.exit != null)
-      throw new Error(
+      throw new ServiceError(
         `${bystander} does not serve: ${JSON.stringify(run.watch.model(bystander)?.readiness)}`,
       );
     await wait(50);

@@ -3,10 +3,11 @@ import { ArgumentError, parseSoakArguments, SOAK_HELP, type SoakArguments } from
 import { performRun } from "./perform-run.ts";
 import { renderReport } from "./report.ts";
 import { describeStep, modelSchedule, serviceSchedule } from "./schedule.ts";
-import { attachTo, startService } from "./service.ts";
+import { attachTo, ServiceError, startService } from "./service.ts";
 import { SoakRun } from "./soak-run.ts";
 
 const USAGE_ERROR = 64;
+const UNAVAILABLE = 69;
 
 process.exit(await main());
 
@@ -22,6 +23,10 @@ async function main(): Promise<number> {
     console.log(scheduleText(options, options.schedule));
     return 0;
   } catch (error) {
+    if (error instanceof ServiceError) {
+      console.error(error.message);
+      return UNAVAILABLE;
+    }
     if (!(error instanceof ArgumentError)) throw error;
     console.error(`${error.message}\nnpm run soak -- --help lists the flags.`);
     return USAGE_ERROR;

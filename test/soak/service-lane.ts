@@ -31,11 +31,15 @@ async function perform(run: SoakRun, { fault, index }: ServiceStep): Promise<voi
 }
 
 async function pauseService(pid: number, forMs: number): Promise<void> {
+  const goOn = () => void process.kill(pid, "SIGCONT");
+  // Also when this run is ended meanwhile: a service that is somebody else's must not stay stopped.
+  process.once("exit", goOn);
   process.kill(pid, "SIGSTOP");
   try {
     await wait(forMs);
   } finally {
-    process.kill(pid, "SIGCONT");
+    process.off("exit", goOn);
+    goOn();
   }
 }
 

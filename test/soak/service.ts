@@ -34,10 +34,25 @@ export interface SoakService {
   readonly own: OwnService | null;
 }
 
-/** The service attached to: for the faults that need only HTTP, and signals when it runs here. */
+/** Nothing can be soaked: the service is not there, lets nobody in, or does not serve its models. */
+export class ServiceError extends Error {}
+
+/**
+ * The service attached to: for the faults that need only HTTP, and signals when it runs here.
+ * @throws ServiceError
+ */
 export async function attachTo(attach: AttachArguments): Promise<SoakService> {
   const client = new HttpClient(attach);
-  const { pid, state_directory } = await client.get<Status>("/admin/status");
+  const { pid, state_directory } = await client.get<Status>("/admin/status").catch((error: Error) => {
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new ServiceError(`${attach.url} cannot be soaked: ${why}`);
+  });
+  const { data } = await client.get<{ data: { id: string }[] }>("/admin/models");
+  const unknown = [attach.bystander, ...attach.victims].filter((id) => !data.some((one) => one.id === id));
+  if (unknown.length > 0)
+    throw new ServiceError(
+      `${attach.url} has no model ${unknown.join(" and ")}; it has ${data.map(({ id }) => id).join(", ")}`,
+    );
   const isLocal = existsSync(state_directory) && isAlive(pid);
   return { client, pid, isLocal, bystander: attach.bystander, victims: attach.victims, own: null };
 }

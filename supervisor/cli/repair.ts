@@ -1,0 +1,76 @@
+import { modelListSchema, type ProbeResult, probeResultSchema } from "../../shared/admin.ts";
+import { connect } from "./admin-client.ts";
+import type { Command, CommandInput } from "./command.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
+import { printable } from "./printable.ts";
+
+/** The check of a model's files that a download can mend. */
+const MENDABLE = "model_incomplete";
+
+export const repairCommand: Command = {
+  name: "repair",
+  arguments: ["model"],
+  summary: "say what is wrong with a model's files and how to fetch them again",
+  options: CONNECTION_OPTIONS,
+  help: `Looks at a model's files as "lmx probe" does, names those that are missing or damaged, and prints a command that
+fetches them again. It downloads nothing itself. Exits 0 when nothing has to be fetched, else 1.
+
+Options:
+${CONNECTION_HELP}
+
+Examples:
+  lmx repair org/model
+  lmx repair org/model || lmx probe org/model`,
+  run: repairAndPrint,
+};
+
+async function repairAndPrint(input: CommandInput): Promise<number> {
+  const { io, positionals, values } = input;
+  const client = connect(input);
+  const result = await client.post(
+    "/admin/models/probe",
+    { model_id: positionals[0] ?? "" },
+    probeResultSchema,
+  );
+  const isDamaged = result.code === MENDABLE;
+  const { data } = await client.get("/admin/models", modelListSchema);
+  const path = data.find(({ id }) => id === result.model_id)?.path ?? "";
+  const problems = problemsOf(result);
+  const fetch = isDamaged ? fetchCommand(result.model_id, path) : null;
+  const text =
+    values.json === true
+      ? JSON.stringify({ model_id: result.model_id, path, problems, fetch }, null, 2)
+      : report(result.model_id, problems, fetch);
+  io.stdout.write(`${text}\n`);
+  return isDamaged ? EXIT_CODES.failed.code : EXIT_CODES.ok.code;
+}
+
+/** What is wrong with the files; other checks are the business of `lmx probe`. */
+function problemsOf({ code, checks }: ProbeResult): string[] {
+  if (code !== MENDABLE) return [];
+  return checks.filter(({ status }) => status === "fail").map(({ name, detail }) => `${name}: ${detail}`);
+}
+
+function report(modelId: string, problems: readonly string[], fetch: string | null): string {
+  if (fetch === null)
+    return printable(`${modelId} has all its files, as far as can be seen without reading them`);
+  return [
+    printable(`${modelId} has damaged or missing files:`),
+    ...problems.map((problem) => `  ${printable(problem)}`),
+    "",
+    "When it came from Hugging Face, this fetches them again:",
+    `  ${printable(fetch)}`,
+  ].join("\n");
+}
+
+/** In Hugging Face's cache the files are found by the model's name. */
+function fetchCommand(modelId: string, path: string): string {
+  const place = path.includes("/models--") ? "" : ` --local-dir ${quoted(path)}`;
+  return `hf download ${modelId}${place}`;
+}
+
+/** For a shell, where it needs quotes. */
+function quoted(path: string): string {
+  return /^[\w./~@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { ProbeResult } from "../../shared/admin.ts";
+import { errorBody, fakeSupervisor, model } from "./fake-supervisor.ts";
+import { lmx } from "./lmx.ts";
+
+const probe = (code: ProbeResult["code"], detail: string): ProbeResult => ({
+  model_id: "org/a",
+  verdict: code === null ? "admit" : "refuse",
+  code,
+  checks: [{ name: "weights", status: code === null ? "pass" : "fail", detail }],
+  memory: { weights_bytes: null, kv_bytes_per_token: null, required_bytes: null, available_bytes: null },
+});
+
+/** A supervisor with this verdict on org/a, which lies at `path`. */
+const supervisor = (verdict: ProbeResult, path = "/models/org/a") =>
+  fakeSupervisor(({ method }) => ({
+    status: 200,
+    body: method === "POST" ? verdict : { object: "list", data: [{ ...model("org/a", "unloaded"), path }] },
+  }));
+
+describe("repair", () => {
+  it("names what is damaged and a command that fetches it again, and exits 1", async () => {
+    const { url } = await supervisor(
+      probe("model_incomplete", "model-3.safetensors is missing"),
+      "/my models/a",
+    );
+    const { code, out } = await lmx(["repair", "org/a", "--url", url]);
+    expect(code).toBe(1);
+    expect(out).toContain("  weights: model-3.safetensors is missing\n");
+    expect(out).toContain("  hf download org/a --local-dir '/my models/a'\n");
+    const json = JSON.parse((await lmx(["repair", "org/a", "--json", "--url", url])).out);
+    expect(json).toMatchObject({ model_id: "org/a", problems: ["weights: model-3.safetensors is missing"] });
+  });
+
+  it("leaves the place in Hugging Face's cache to its command", async () => {
+    const cached = "/cache/hub/models--org--a/snapshots/abc";
+    const { url } = await supervisor(probe("model_incomplete", "gone"), cached);
+    expect((await lmx(["repair", "org/a", "--url", url])).out).toContain("  hf download org/a\n");
+  });
+
+  it.each([null, "insufficient_memory"] as const)(
+    "has nothing to do for a verdict of %s",
+    async (verdict) => {
+      const { url } = await supervisor(probe(verdict, "much"));
+      const { code, out } = await lmx(["repair", "org/a", "--url", url]);
+      expect([code, out]).toEqual([0, expect.stringContaining("has all its files")]);
+    },
+  );
+
+  it("passes on what the supervisor refuses", async () => {
+    const { url } = await fakeSupervisor(() => ({
+      status: 404,
+      body: errorBody("model_not_found", "No model"),
+    }));
+    expect((await lmx(["repair", "nobody", "--url", url])).code).not.toBe(0);
+  });
+});
