@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type LoadResult, loadResultSchema, type ModelDetail, modelListSchema } from "../../shared/admin.ts";
+import type { Readiness } from "../../shared/readiness.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { exitCodeOf } from "./api-errors.ts";
 import { CliError, type CliIo } from "./command.ts";
@@ -50,12 +51,12 @@ export async function loadAndWait(
     ...(reason !== undefined && { reason }),
   };
   const accepted = await client.post("/admin/models/load", request, acceptedSchema);
-  if (accepted.readiness.state === "routable") return accepted;
+  if (serves(accepted.readiness)) return accepted;
   const progress = progressLine(io);
   try {
     for (let polls = 0; ; polls += 1) {
       const detail = await find(client, accepted.model_id);
-      if (detail.readiness.state === "routable") return finished(accepted, detail, now() - startedAt);
+      if (serves(detail.readiness)) return finished(accepted, detail, now() - startedAt);
       if (hasEnded(detail, accepted, polls)) throw failure(detail);
       const elapsedMs = now() - startedAt;
       if (elapsedMs >= QUIET_MS) {
@@ -66,6 +67,11 @@ export async function loadAndWait(
   } finally {
     progress.clear();
   }
+}
+
+/** One that finishes its answers before it leaves is called routable as well. */
+function serves({ state, detail }: Readiness): boolean {
+  return state === "routable" && detail !== "draining";
 }
 
 /** The accepted load may not have begun yet: a state from before it says nothing until it has stayed for a while. */

@@ -91,6 +91,7 @@ export class ModelHost {
   /** It rests because the Python runtime could not run it, and is wanted. */
   get waitsForRuntime(): boolean {
     const { state, wanted } = this.#machine.model;
+    if (this.#machine.lacksMoreThanARuntime) return false;
     return wanted && state.kind === "unloaded" && state.reason?.code === "worker_runtime_broken";
   }
 

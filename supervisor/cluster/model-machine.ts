@@ -67,6 +67,7 @@ export class ModelMachine {
   #lastFailure: { readonly number: number; readonly failure: Failure } | null = null;
   /** States that others are told of only once a quarantine before them is on the disk. */
   readonly #untold: (() => void)[] = [];
+  #lacksMoreThanARuntime = false;
   /** What ran on the last worker that failed, for when it is gone. */
   #lost: { readonly worker: WorkerNumber; readonly inFlight: InFlight } | null = null;
 
@@ -115,6 +116,11 @@ export class ModelMachine {
     return this.#lastFailure;
   }
 
+  /** Its last load failed for want of something in a runtime that starts workers: that it starts them again mends nothing. */
+  get lacksMoreThanARuntime(): boolean {
+    return this.#lacksMoreThanARuntime;
+  }
+
   /** The files on disk, or the runtime, are others now. */
   refresh(entry: CatalogueEntry): void {
     this.#entry = entry;
@@ -160,6 +166,7 @@ export class ModelMachine {
   #blamed(event: ModelEvent): ModelEvent {
     if (event.kind !== "exited" && event.kind !== "failed") return event;
     const session = this.workers.session(event.worker);
+    this.#lacksMoreThanARuntime = event.failure.class === "environment" && session?.initialized != null;
     if (session === null || currentWorker(this.#model.state) !== event.worker) return event;
     if (this.#model.state.kind === "draining") return event;
     this.#lost = { worker: event.worker, inFlight: this.seats.inFlight(session) };

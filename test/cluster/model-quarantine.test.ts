@@ -736,6 +736,22 @@ describe("a request that starts a model", () => {
     expect([answer, launches]).toEqual(["worker_runtime_broken", 1]);
   });
 
+  it("waits for the runtime only when no worker could be started, not when its load lacked something", async () => {
+    for (const manual of ["initialize", "load"] as const) {
+      const { host, newest } = hosting({ manual: [manual] });
+      host.startAutomatically();
+      await settled();
+      // A row of the table of causes that is the runtime's at any time of a load.
+      newest().die({ code: 1, stderrTail: "RuntimeError: There is no Stream(gpu, 1)\n" });
+      await settled();
+      expect([manual, host.readiness().state, host.waitsForRuntime]).toEqual([
+        manual,
+        "unloaded",
+        manual === "initialize",
+      ]);
+    }
+  });
+
   it("does not start it again when an operator unloads it meanwhile", async () => {
     const { host, workers } = hosting({ mayStart: true, manual: ["load"] });
     const held = codeOf(host.ensureReady(soon(), never, anyPrint()));
