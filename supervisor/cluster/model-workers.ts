@@ -184,12 +184,11 @@ export class ModelWorkers {
       this.#ports.log.error({ err: error }, "a step of a worker's life failed");
       const message = `The supervisor failed: ${String((error as Error).message)}`;
       const reason = { code: "internal_error", cause: "supervisor", message };
-      this.#report({
-        kind: "failed",
-        worker,
-        failure: { class: "crash", counts: false, reason },
-        hung: true,
-      });
+      const failure: Failure = { class: "crash", counts: false, reason };
+      this.#coming.delete(worker);
+      // Without a process there is none whose end could be waited for.
+      if (this.#slots.has(worker)) this.#report({ kind: "failed", worker, failure, hung: true });
+      else this.#report({ kind: "exited", worker, failure });
     }
   }
 

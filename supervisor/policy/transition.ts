@@ -8,10 +8,11 @@ import {
   NO_OVERRIDES,
   type Overrides,
 } from "./model-state.ts";
-import { endedWithoutBlame, mayStart, quarantineByOperator, release, startProbe } from "./quarantine.ts";
+import { mayStart, quarantineByOperator, release, startProbe } from "./quarantine.ts";
 import { admit, check, isWorthSaving, rest, same } from "./steps.ts";
 import {
   afterFailure,
+  blameless,
   isRoutableWith,
   onCanaryPassed,
   onDrained,
@@ -20,7 +21,6 @@ import {
   onFinished,
   onLoaded,
   onSteady,
-  withinLease,
 } from "./worker-events.ts";
 
 /**
@@ -143,8 +143,8 @@ function onUnloadAsked(model: Model, moment: Moment): Decision {
 }
 
 /** A load that nobody wants any more; nothing is held against the model. */
-function takenBack(model: Model, { wallNow, numbers }: Moment): Decision {
-  const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
+function takenBack(model: Model, moment: Moment): Decision {
+  const record = blameless(model, moment);
   return {
     model: {
       ...model,

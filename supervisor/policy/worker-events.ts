@@ -18,10 +18,15 @@ import { admit, rest, same } from "./steps.ts";
  * The lease is for who reads the record later. While the worker lives, caps that know of sleep and of a clock that was
  * set end the try, and a try that went well has not failed.
  */
-export function withinLease(record: FailureRecord, wallNow: EpochMs): FailureRecord {
+function withinLease(record: FailureRecord, wallNow: EpochMs): FailureRecord {
   const { standing } = record;
   if (standing.kind !== "half-open" || wallNow < standing.leaseUntil) return record;
   return { ...record, standing: { ...standing, leaseUntil: wallNow + 1 } };
+}
+
+/** The record of a model whose worker ended without blame. */
+export function blameless({ record }: Model, { wallNow, numbers }: Moment): FailureRecord {
+  return endedWithoutBlame(withinLease(record, wallNow), wallNow, numbers).record;
 }
 
 export function isRoutableWith({ state }: Model, worker: WorkerNumber): boolean {
@@ -76,8 +81,8 @@ export function onExited(model: Model, worker: WorkerNumber, failure: Failure, m
 }
 
 /** Asked to leave, so however it went it is not a failure. */
-function afterDraining(model: Model, { wallNow, numbers }: Moment): Model {
-  const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
+function afterDraining(model: Model, moment: Moment): Model {
+  const record = blameless(model, moment);
   return { ...model, record, state: rest(record, null) };
 }
 
@@ -142,24 +147,22 @@ export function afterFailure(model: Model, failure: Failure, moment: Moment): De
 function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
   const { now, wallNow, random, numbers } = moment;
   switch (failure.class) {
-    case "deterministic": {
-      const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
+    case "deterministic":
       return same({
         ...model,
-        record,
+        record: blameless(model, moment),
         state: { kind: "quarantined", by: "verdict", reason: failure.reason },
       });
-    }
     case "environment": {
-      const { record } = endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers);
+      const record = blameless(model, moment);
       return same({ ...model, record, state: rest(record, failure.reason) });
     }
     case "crash":
     case "resource": {
-      const { record } =
+      const record =
         failure.counts === false
-          ? endedWithoutBlame(withinLease(model.record, wallNow), wallNow, numbers)
-          : countFailure(model.record, failure.reason, wallNow, numbers);
+          ? blameless(model, moment)
+          : countFailure(model.record, failure.reason, wallNow, numbers).record;
       const uncounted = failure.counts === false ? model.uncounted + 1 : 0;
       const counted: Model = { ...model, record, uncounted };
       if (record.standing.kind === "quarantined" || !model.wanted)

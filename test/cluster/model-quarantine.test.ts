@@ -736,6 +736,21 @@ describe("a request that starts a model", () => {
     expect([answer, launches]).toEqual(["worker_runtime_broken", 1]);
   });
 
+  it("comes back from a fault of ours before there was a process, more slowly each time", async () => {
+    let faults = 2;
+    const memoryBack = async () => {
+      if (faults-- > 0) throw new Error("a bug of ours");
+    };
+    const { host, workers, newest } = hosting({ ports: { memoryBack } });
+    await host.load(never);
+    newest().die({ signal: "SIGSEGV" });
+    await settled();
+    const { session } = await host.ensureReady(soon(), never, anyPrint());
+    expect(session.pid).toBe(1001);
+    expect(workers).toHaveLength(2);
+    expect(host.readiness().failures).toBe(1);
+  });
+
   it("waits for the runtime only when no worker could be started, not when its load lacked something", async () => {
     for (const manual of ["initialize", "load"] as const) {
       const { host, newest } = hosting({ manual: [manual] });
