@@ -170,7 +170,7 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "if (uncleanEnds >= 0) return",
   },
   S3: {
-    file: "supervisor/supervisor.ts",
+    file: "supervisor/unasked-loads.ts",
     remove: "new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId))",
     put: "new Set<string>()",
   },
