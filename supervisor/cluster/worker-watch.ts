@@ -83,12 +83,14 @@ export class WorkerWatch {
   }
 
   #onPong(pong: MethodResult<"ping">): void {
-    const { timeouts, now, onPong } = this.#options;
+    const { session, timeouts, now, onPong } = this.#options;
     const limits = {
       limitMs: timeouts.progress_seconds * 1000,
       gapMs: (timeouts.ping_seconds + 3 * timeouts.heartbeat_seconds) * 1000,
     };
-    const sign = { steps: pong.steps, inFlight: pong.in_flight, now: now() };
+    // What was sent counts: an engine that stands still before it has taken a request knows of none.
+    const inFlight = Math.max(pong.in_flight, session.inFlight);
+    const sign = { steps: pong.steps, inFlight, now: now() };
     const { progress, verdict } = judgeProgress(this.#progress, sign, limits);
     this.#progress = progress;
     this.#verdict = verdict;

@@ -6,7 +6,7 @@ import { WorkerWatch } from "../../supervisor/cluster/worker-watch.ts";
 import { residentBytes } from "../../supervisor/host/process-memory.ts";
 import type { Failure } from "../../supervisor/policy/model-state.ts";
 import type { Violation } from "../../supervisor/rpc/peer.ts";
-import { FakeWorker } from "../support/fake-worker.ts";
+import { FakeWorker, REQUEST } from "../support/fake-worker.ts";
 
 const MIB = 1024 ** 2;
 
@@ -74,6 +74,16 @@ describe("the watch over a worker", () => {
     expect(causes(seen)).toEqual(["crash wedged hung"]);
     await soon(300_000);
     expect(seen.failures).toHaveLength(1);
+  });
+
+  it("ends one whose engine stands still before it takes what was sent to it", async () => {
+    const { worker, seen, soon } = watching();
+    await soon(10_000);
+    void worker.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
+    await soon(115_000);
+    expect(seen.failures).toEqual([]);
+    await soon(10_000);
+    expect(causes(seen)).toEqual(["crash wedged hung"]);
   });
 
   it("pings one no more that it has given up", async () => {
