@@ -65,6 +65,23 @@ describe("alive, but of no use", () => {
     },
   );
 
+  row(
+    "W8",
+    "fixture",
+    "answers pings and takes no request: what was sent to it is work, and it is killed",
+    async () => {
+      const id = await chaos.loaded("w8/takes-nothing", { habit: "takes_nothing" });
+      const pid = await chaos.pid(id);
+      await withBystander(chaos, { model: id, class: "crash", cause: "wedged" }, async () => {
+        // Not begun, so it is sent again once, to the next worker, which does not take it either: in flight at two ends.
+        expect(await chaos.ask(id, "bad")).toMatchObject({ status: 400, error: "request_suspected" });
+        await isGone(pid, 25_000);
+      });
+      await chaos.lmx.becomes(id, "routable");
+      expect(await chaos.ask(id, "hello")).toMatchObject({ error: null });
+    },
+  );
+
   slowRow("W8", "fixture", "a worker without work makes no step either, and nobody minds", async () => {
     const id = await chaos.loaded("w8/no-work");
     const pid = await chaos.pid(id);
