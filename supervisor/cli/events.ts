@@ -112,8 +112,11 @@ const WORDS: Readonly<Record<string, (details: Details) => string>> = {
   released: () => "released",
   override: ({ overridden }) => `limits overridden: ${[overridden].flat().join(", ")}`,
   auto_load_skipped: () => "not loaded unasked",
-  config_reloaded: ({ applied, needs_restart }) =>
-    `configuration reloaded, ${[applied].flat().length} values changed${[needs_restart].flat().length > 0 ? `; for a restart of the service: ${[needs_restart].flat().join(", ")}` : ""}`,
+  config_reloaded: ({ applied, needs_restart }) => {
+    const [now, later] = [[applied].flat(), [needs_restart].flat()];
+    const rest = later.length === 0 ? "" : `; at the next start: ${later.join(", ")}`;
+    return `configuration reloaded: ${now.length === 0 ? "nothing has changed" : now.join(", ")}${rest}`;
+  },
   config_refused: () => "the configuration was not reloaded",
   safe_mode_entered: ({ message }) => `safe mode: ${String(message)}`,
   safe_mode_left: () => "safe mode is over",

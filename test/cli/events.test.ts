@@ -24,6 +24,8 @@ const ALL = [
   event(12, "quarantined", { details: { until: null } }),
   event(13, "safe_mode_entered", { model: null, details: { message: "3 starts failed" } }),
   event(14, "something_new", { details: { a: 1 } }),
+  event(15, "config_reloaded", { model: null, details: { applied: ["log_level"], needs_restart: ["port"] } }),
+  event(16, "config_refused", { model: null, reason: { ...reason, message: "prot is unknown" } }),
 ];
 
 const stream = (...events: ServiceEvent[]) =>
@@ -54,6 +56,8 @@ describe("events", () => {
       `${at}  m  quarantined`,
       `${at}  safe mode: 3 starts failed`,
       `${at}  m  something_new {"a":1}`,
+      `${at}  configuration reloaded: log_level; at the next start: port`,
+      `${at}  the configuration was not reloaded: prot is unknown`,
       "",
     ]);
     expect(asked).toMatchObject([{ path: "/admin/events?last_event_id=0&follow=false" }]);
