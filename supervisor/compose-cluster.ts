@@ -5,6 +5,7 @@ import { countQuarantines } from "./cluster/count-quarantines.ts";
 import type { DossierDesk } from "./cluster/dossiers.ts";
 import type { EventSink } from "./cluster/event-log.ts";
 import { FailureHistory } from "./cluster/failure-history.ts";
+import { deadmanSeconds } from "./cluster/heartbeat.ts";
 import { inspectInWorker } from "./cluster/inspect-worker.ts";
 import { launchWorker, type WorkerPlaces } from "./cluster/launch-worker.ts";
 import { LoadIntents } from "./cluster/load-intents.ts";
@@ -42,7 +43,7 @@ export interface ClusterParts {
   readonly state: State;
   /** `built` is null until `ready` resolves. */
   readonly runtime: { readonly ready: Promise<Runtime>; readonly built: Runtime | null };
-  readonly places: Omit<WorkerPlaces, "table">;
+  readonly places: Omit<WorkerPlaces, "table" | "deadmanSeconds">;
   /** Why the service loads nothing unasked; null: it does. */
   safeMode(): string | null;
   readonly observer: ClusterObserver;
@@ -200,8 +201,12 @@ function composeWorkers(
   cluster: () => ModelCluster,
 ): { spawn: () => Promise<WorkerSession>; pool: WorkerPool; runtimeWatch: RuntimeWatch } {
   const { state, runtime, places, log } = parts;
-  const spawn = async () =>
-    await launchWorker((await runtime.ready).python, { ...places, table: state.workers }, log);
+  const workerPlaces: WorkerPlaces = {
+    ...places,
+    table: state.workers,
+    deadmanSeconds: () => deadmanSeconds(parts.config.timeouts),
+  };
+  const spawn = async () => await launchWorker((await runtime.ready).python, workerPlaces, log);
   const pool = new WorkerPool({
     spawn,
     keepSpare: parts.config.spare_worker,

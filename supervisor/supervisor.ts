@@ -120,7 +120,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       numbers: safeModeNumbers(config),
       onLeft: () => {
         events.emit({ type: "safe_mode_left" });
-        void loadUnasked();
+        // Before the runtime is known, nobody's key is: what is to be left out could not be told.
+        void runtime.ready.then(loadUnasked, () => {});
       },
       log,
     });

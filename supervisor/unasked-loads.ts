@@ -18,8 +18,10 @@ export function unaskedLoads(
   events: EventLog,
   log: Logger,
 ): () => Promise<string[]> {
-  let left = [...state.intents.open()];
-  return async () => {
+  const left = [...state.intents.open()];
+  // Of this boot: the service went down, and not the machine.
+  void state.intents.endAllOf(left.filter(({ bootId }) => bootId === state.bootId));
+  const load = async () => {
     if (state.isForgetful) {
       log.error(FORGETFUL);
       const reason = { code: "auto_load_skipped", cause: "failures_forgotten", message: FORGETFUL };
@@ -29,10 +31,15 @@ export function unaskedLoads(
     const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
     // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
     await state.intents.endAllOf(left);
-    left = [];
     const unknown = cluster().startAutoLoad(suspects);
     for (const name of unknown) log.warn({ model: name }, "auto_load names a model that is not on disk");
     return unknown;
+  };
+  // Once, whether the start or the end of safe mode is first to ask.
+  let loading: Promise<string[]> | null = null;
+  return () => {
+    loading ??= load();
+    return loading;
   };
 }
 

@@ -23,6 +23,7 @@ const GIVEN: Readonly<Record<string, string>> = {
   TRANSFORMERS_OFFLINE: "nothing is fetched",
   TOKENIZERS_PARALLELISM: "no threads that outlive a fork",
   TMPDIR: "a directory of its own",
+  OPTA_LMX_DEADMAN_SECONDS: "when it ends itself because the supervisor is silent",
   MLX_DISABLE_COMPILE: "on Linux: no compiler is started, and no cache of machine code shared",
   LD_PRELOAD: "on Linux, with `preload_openblas`: the system's OpenBLAS",
   OPENBLAS_NUM_THREADS: "with it: one thread",
@@ -66,6 +67,7 @@ function environmentOfWorker(): Readonly<Record<string, string>> {
     token: "t",
     platform: "linux",
     openBlas: "/lib/libopenblas.so",
+    deadmanSeconds: 90,
     environment: everything,
   }).env;
 }

@@ -53,11 +53,16 @@ export async function loadAndWait(
   const accepted = await client.post("/admin/models/load", request, acceptedSchema);
   if (serves(accepted.readiness)) return accepted;
   const progress = progressLine(io);
+  let hasBegun = false;
   try {
     for (let polls = 0; ; polls += 1) {
       const detail = await find(client, accepted.model_id);
+      hasBegun ||= ["admitted", "loading", "canary_pending"].includes(detail.readiness.state);
+      // The load begins when the process of before has left.
+      if (detail.readiness.detail === "draining") polls = 0;
       if (serves(detail.readiness)) return finished(accepted, detail, now() - startedAt);
-      if (hasEnded(detail, accepted, polls)) throw failure(detail);
+      const isOver = hasBegun || polls >= POLLS_UNTIL_BEGUN || !isFromBefore(detail, accepted);
+      if (isOver && rests(detail)) throw failure(detail);
       const elapsedMs = now() - startedAt;
       if (elapsedMs >= QUIET_MS) {
         progress.show(`${printable(detail.id)}: ${detail.readiness.state}, ${formatDuration(elapsedMs)}`);
@@ -74,12 +79,15 @@ function serves({ state, detail }: Readiness): boolean {
   return state === "routable" && detail !== "draining";
 }
 
-/** The accepted load may not have begun yet: a state from before it says nothing until it has stayed for a while. */
-function hasEnded({ readiness }: ModelDetail, accepted: LoadResult, polls: number): boolean {
-  if (readiness.state !== "unloaded" && readiness.state !== "quarantined") return false;
-  const isFromBefore =
-    readiness.state === accepted.readiness.state && readiness.since === accepted.readiness.since;
-  return !isFromBefore || polls >= POLLS_UNTIL_BEGUN;
+function rests({ readiness }: ModelDetail): boolean {
+  return readiness.state === "unloaded" || readiness.state === "quarantined";
+}
+
+/** The accepted load may not have begun yet: a state from before it says nothing. */
+function isFromBefore({ readiness }: ModelDetail, { readiness: before }: LoadResult): boolean {
+  // Its process leaves, and what comes then is still from before.
+  if (before.detail === "draining") return true;
+  return readiness.state === before.state && readiness.since === before.since;
 }
 
 async function find(client: AdminClient, id: string): Promise<ModelDetail> {

@@ -5,8 +5,16 @@ import { EXIT_CODES } from "./exit-codes.ts";
 import { CONNECTION_HELP, CONNECTION_OPTIONS } from "./find-supervisor.ts";
 import { printable } from "./printable.ts";
 
-/** The check of a model's files that a download can mend. */
-const MENDABLE = "model_incomplete";
+/** Checks of a model's files: a download can mend them. */
+const FILE_CHECKS: ReadonlySet<string> = new Set([
+  "config",
+  "weights",
+  "index",
+  "tokenizer",
+  "chat template",
+  "download",
+  "structure",
+]);
 
 export const repairCommand: Command = {
   name: "repair",
@@ -33,10 +41,10 @@ async function repairAndPrint(input: CommandInput): Promise<number> {
     { model_id: positionals[0] ?? "" },
     probeResultSchema,
   );
-  const isDamaged = result.code === MENDABLE;
   const { data } = await client.get("/admin/models", modelListSchema);
   const path = data.find(({ id }) => id === result.model_id)?.path ?? "";
   const problems = problemsOf(result);
+  const isDamaged = problems.length > 0;
   const fetch = isDamaged ? fetchCommand(result.model_id, path) : null;
   const text =
     values.json === true
@@ -47,9 +55,10 @@ async function repairAndPrint(input: CommandInput): Promise<number> {
 }
 
 /** What is wrong with the files; other checks are the business of `lmx probe`. */
-function problemsOf({ code, checks }: ProbeResult): string[] {
-  if (code !== MENDABLE) return [];
-  return checks.filter(({ status }) => status === "fail").map(({ name, detail }) => `${name}: ${detail}`);
+function problemsOf({ checks }: ProbeResult): string[] {
+  return checks
+    .filter(({ name, status }) => status === "fail" && FILE_CHECKS.has(name))
+    .map(({ name, detail }) => `${name}: ${detail}`);
 }
 
 function report(modelId: string, problems: readonly string[], fetch: string | null): string {
@@ -67,7 +76,7 @@ function report(modelId: string, problems: readonly string[], fetch: string | nu
 /** In Hugging Face's cache the files are found by the model's name. */
 function fetchCommand(modelId: string, path: string): string {
   const place = path.includes("/models--") ? "" : ` --local-dir ${quoted(path)}`;
-  return `hf download ${modelId}${place}`;
+  return `hf download ${quoted(modelId)}${place}`;
 }
 
 /** For a shell, where it needs quotes. */

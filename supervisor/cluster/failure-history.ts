@@ -2,7 +2,7 @@ import { atMost, DISK_PATIENCE_MS } from "../host/at-most.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 import { type FailureRecord, NO_FAILURES, type QuarantineNumbers } from "../policy/failure-record.ts";
 import { isOperatorsWord, quarantineByOperator, readAgain } from "../policy/quarantine.ts";
-import type { QuarantineRow, QuarantineStore } from "../store/quarantine-store.ts";
+import type { QuarantineStore } from "../store/quarantine-store.ts";
 import { BACKEND, type BackendVersions } from "./model-record.ts";
 
 export interface FailureHistoryOptions {
@@ -39,26 +39,26 @@ export class FailureHistory {
     const stored = this.#options.store.get(key);
     const record =
       stored === NO_FAILURES ? stored : readAgain(stored, Date.now(), this.#options.numbers).record;
-    const newest = this.#newestOf(model);
-    return newest === null || newest.key === key ? record : this.#moveOperatorsWord(newest, key, record);
-  }
-
-  #newestOf(model: string): QuarantineRow | null {
     const rows = this.#options.store.rows().filter((row) => row.model === model);
-    return rows.toSorted((a, b) => b.changedAt - a.changedAt)[0] ?? null;
+    const newest = rows.toSorted((a, b) => b.changedAt - a.changedAt)[0];
+    if (newest === undefined || newest.key === key || !isOperatorsWord(newest.record.standing)) return record;
+    const { cause } = newest.record.standing;
+    const moved = quarantineByOperator(record, cause, Date.now(), this.#options.numbers).record;
+    void this.save(key, model, moved);
+    return moved;
   }
 
-  #moveOperatorsWord(from: QuarantineRow, key: string, record: FailureRecord): FailureRecord {
-    const { standing } = from.record;
-    if (!isOperatorsWord(standing)) return record;
-    const moved = quarantineByOperator(record, standing.cause, Date.now(), this.#options.numbers).record;
-    void this.save(key, from.model, moved);
-    void this.#options.store.put({ ...from, record: { ...from.record, standing: { kind: "free" } } });
-    return moved;
+  /** The model has another key now, or was released: an operator's word under an older one is over. */
+  #freeOthers(key: string, model: string): void {
+    const others = this.#options.store.rows().filter((row) => row.model === model && row.key !== key);
+    for (const row of others.filter(({ record }) => isOperatorsWord(record.standing)))
+      void this.#options.store.put({ ...row, record: { ...row.record, standing: { kind: "free" } } });
   }
 
   /** Resolves when it is on the disk, cannot be, or the disk has stalled. Never rejects. */
   async save(key: string, model: string, record: FailureRecord): Promise<void> {
-    await atMost(DISK_PATIENCE_MS, this.#options.store.put({ key, model, changedAt: Date.now(), record }));
+    const saved = this.#options.store.put({ key, model, changedAt: Date.now(), record });
+    this.#freeOthers(key, model);
+    await atMost(DISK_PATIENCE_MS, saved);
   }
 }

@@ -1,3 +1,4 @@
+import type { Timeouts } from "../../shared/config.ts";
 import type { MethodResult } from "../../shared/worker-protocol.ts";
 
 type Pong = MethodResult<"ping">;
@@ -17,6 +18,16 @@ export interface HeartbeatOptions {
 }
 
 const MISSES_UNTIL_HUNG = 3;
+
+const DEADMAN_SECONDS = 90;
+/** For the stack dump of a hung worker, and a machine that is busy. */
+const DEADMAN_MARGIN_SECONDS = 30;
+
+/** When a worker gives its supervisor up, seconds: well after the supervisor, alive, would have ended it as hung. */
+export function deadmanSeconds(timeouts: Pick<Timeouts, "heartbeat_seconds" | "ping_seconds">): number {
+  const hungAfter = timeouts.heartbeat_seconds + MISSES_UNTIL_HUNG * timeouts.ping_seconds;
+  return Math.max(DEADMAN_SECONDS, hungAfter + DEADMAN_MARGIN_SECONDS);
+}
 
 /**
  * Pings one worker until `stop`. A supervisor that was itself asleep or stopped judges nobody: misses that ended more
@@ -47,6 +58,8 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     const { ping, onPong, onHung, now, periodMs } = this.#options;
     const asked = now();
+    // Asleep since the last answer, we would be in a hurry now.
+    if (this.#misses === 0) this.#heardAt = Math.max(this.#heardAt, asked - periodMs);
     const patience = this.#patience(asked);
     const pong = await ping(patience).catch(() => null);
     if (this.#stopped) return;

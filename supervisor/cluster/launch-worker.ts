@@ -15,6 +15,8 @@ export interface WorkerPlaces {
   readonly workerDirectory: string;
   /** Private temporary directories are made in here. */
   readonly scratch: string;
+  /** After so many seconds without a ping a worker ends itself. */
+  deadmanSeconds(): number;
   /** A faster BLAS to preload, or null. */
   readonly openBlas: string | null;
   /** Remembers the process for the sweep of a later start. */
@@ -36,6 +38,7 @@ export async function launchWorker(
     python,
     workerDirectory: places.workerDirectory,
     openBlas: places.openBlas,
+    deadmanSeconds: places.deadmanSeconds(),
     temporaryDirectory,
     token,
     platform: process.platform,

@@ -8,7 +8,9 @@ import type {
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness, ReadinessReason } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
-import { currentWorker, holdsMemory, type Overrides } from "../policy/model-state.ts";
+import type { FailureRecord } from "../policy/failure-record.ts";
+import { currentWorker, holdsMemory, type ModelState, type Overrides } from "../policy/model-state.ts";
+import { mayStart } from "../policy/quarantine.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
 import { loadResult } from "./load-result.ts";
@@ -266,6 +268,11 @@ export class ModelHost {
         await machine.saved;
         throw loadFailure(this.id, failed.failure, this.#ports.dossiers.newest(this.id));
       }
+      if (state.kind === "quarantined" && (asked || this.#isKeptOut(state, record))) {
+        await machine.saved;
+        const quarantined = { kind: "refuse-quarantined", reason: state.reason, record } as const;
+        throw refusal(this.id, quarantined, this.#ports.dossiers.newest(this.id));
+      }
       if (state.kind !== "draining" && leaving === null && !asked) {
         // Until now it waited for a worker to leave, and in the meantime another word was the last.
         if (takenBack !== this.#takenBack) throw unloadedMeanwhile(this.id);
@@ -273,14 +280,15 @@ export class ModelHost {
         machine.dispatch({ kind: "load-asked", ...wish });
         continue;
       }
-      if (state.kind === "quarantined" && asked) {
-        await machine.saved;
-        const quarantined = { kind: "refuse-quarantined", reason: state.reason, record } as const;
-        throw refusal(this.id, quarantined, this.#ports.dossiers.newest(this.id));
-      }
       if (asked && state.kind === "unloaded" && leaving === null) throw unloadedMeanwhile(this.id);
       await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
+  }
+
+  /** By its failures, and its time has not come: no load would be tried, so none waits for its worker to leave. */
+  #isKeptOut(state: Extract<ModelState, { kind: "quarantined" }>, record: FailureRecord): boolean {
+    const { numbers } = this.#ports.history;
+    return state.by === "failures" && mayStart(record, Date.now(), numbers).kind === "no";
   }
 
   #loadResult(): LoadResult {

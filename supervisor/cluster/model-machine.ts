@@ -12,6 +12,7 @@ import {
   type Overrides,
   type WorkerNumber,
 } from "../policy/model-state.ts";
+import { isWorthSaving } from "../policy/steps.ts";
 import { transition } from "../policy/transition.ts";
 import type { FailureHistory } from "./failure-history.ts";
 import { admissionError } from "./load-errors.ts";
@@ -147,7 +148,7 @@ export class ModelMachine {
     if (key === null || key === this.#key) return;
     const isFirst = this.#key === null;
     this.#key = key;
-    if (isFirst && this.#model.record !== NO_FAILURES) {
+    if (isFirst && isWorthSaving(NO_FAILURES, this.#model.record)) {
       // Something was learned of it before the runtime, and with it the key, was known.
       this.#saved = this.#ports.history.save(key, this.#entry.id, this.#model.record);
       return;

@@ -1,4 +1,5 @@
 import type { Model, ModelEvent } from "../policy/model-state.ts";
+import { isOperatorsWord } from "../policy/quarantine.ts";
 import type { EventDraft } from "./event-log.ts";
 import { publicDetail, publicState } from "./model-view.ts";
 
@@ -48,7 +49,8 @@ export function isNews(before: Model, after: Model): boolean {
  */
 export function hasNewQuarantine(before: Model, after: Model): boolean {
   if (after.state.kind !== "quarantined" || after.state.by !== "failures") return false;
-  return terms(before) !== terms(after);
+  const isAnOperatorsNow = isOperatorsWord(after.record.standing) && !isOperatorsWord(before.record.standing);
+  return isAnOperatorsNow || terms(before) !== terms(after);
 }
 
 function terms({ record: { standing, level } }: Model): string {

@@ -44,6 +44,8 @@ const CANCEL_TIMEOUT_MS = 30_000;
 export class WorkerSession {
   readonly #connection: WorkerConnection;
   readonly #rows = new Map<string, RowListener>();
+  /** Requests it did not answer in time, and whose cancel it has not answered either. */
+  #unanswered = 0;
   readonly startedAt = new Date();
   /** When the last request came or went, monotonic milliseconds. */
   lastUsedAt = performance.now();
@@ -82,6 +84,11 @@ export class WorkerSession {
 
   get inFlight(): number {
     return this.#rows.size;
+  }
+
+  /** What it should be working on, also what it was sent and has not even answered since. */
+  get owed(): number {
+    return this.#rows.size + this.#unanswered;
   }
 
   /** The handshake, once: whoever asks again waits for the same answer. */
@@ -133,16 +140,18 @@ export class WorkerSession {
       );
     } catch (error) {
       // It may still have taken the request, and would generate for nobody.
-      if (error instanceof RpcLostError && error.kind === "timeout") this.cancel(requestId);
-      else this.#drop(requestId);
+      if (error instanceof RpcLostError && error.kind === "timeout") {
+        this.#unanswered += 1;
+        this.cancel(requestId, () => (this.#unanswered -= 1));
+      } else this.#drop(requestId);
       throw error;
     }
   }
 
   /** The row leaves before the worker's next step; late tokens are dropped by request id. A missing answer harms nobody. */
-  cancel(requestId: string): void {
+  cancel(requestId: string, onAnswer: () => void = () => {}): void {
     this.#drop(requestId);
-    this.#connection.request("cancel", { request_id: requestId }, CANCEL_TIMEOUT_MS).catch(() => {});
+    this.#connection.request("cancel", { request_id: requestId }, CANCEL_TIMEOUT_MS).then(onAnswer, () => {});
   }
 
   /** Everything in flight is told that the worker is gone. */

@@ -89,7 +89,7 @@ export class WorkerWatch {
       gapMs: (timeouts.ping_seconds + 3 * timeouts.heartbeat_seconds) * 1000,
     };
     // What was sent counts: an engine that stands still before it has taken a request knows of none.
-    const inFlight = Math.max(pong.in_flight, session.inFlight);
+    const inFlight = Math.max(pong.in_flight, session.owed);
     const sign = { steps: pong.steps, inFlight, now: now() };
     const { progress, verdict } = judgeProgress(this.#progress, sign, limits);
     this.#progress = progress;

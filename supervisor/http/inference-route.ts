@@ -88,7 +88,6 @@ function streamAnswer<Call extends InferenceCall>(
   over: AbortController,
 ): Response {
   const end = Promise.withResolvers<StreamEnd>();
-  c.set("streamEnd", end.promise);
   const events = new ChoiceEvents(generations.map(({ events }) => events));
   const promptTexts = generations.map(({ promptText }) => promptText);
   const body = eventStream(events, dialect.stream(head, call, promptTexts), {
@@ -100,6 +99,8 @@ function streamAnswer<Call extends InferenceCall>(
       end.resolve({ outcome, code: error?.code });
     },
   });
+  // Only now: a stream that could not be made has no end.
+  c.set("streamEnd", end.promise);
   return c.body(body, 200, {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",

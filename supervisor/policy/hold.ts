@@ -53,12 +53,12 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
     case "canary":
       return holdInTime("hold", facts);
     case "unloaded":
-      if (facts.isRestarting) return holdInTime("hold", facts);
+      if (facts.isRestarting) return holdForRestart(facts);
       return facts.mayStart
         ? startWhenGone(model, facts)
         : { kind: "refuse-not-loaded", reason: state.reason };
     case "draining":
-      if (facts.isRestarting) return holdInTime("hold", facts);
+      if (facts.isRestarting) return holdForRestart(facts);
       return facts.mayStart
         ? holdInTime("hold-until-gone", facts)
         : { kind: "refuse-not-loaded", reason: null };
@@ -72,6 +72,11 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
     default:
       return state satisfies never;
   }
+}
+
+/** The restart may be taken back: then a request that may start the model does. */
+function holdForRestart(facts: HoldFacts): HoldDecision {
+  return holdInTime(facts.mayStart ? "hold-until-gone" : "hold", facts);
 }
 
 /** Admitted while the old worker still holds its memory, it would be refused for want of it. */

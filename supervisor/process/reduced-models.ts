@@ -19,7 +19,7 @@ export type ReducedBuild =
   | { readonly kind: "failed"; readonly type: string; readonly message: string };
 
 /** Where the builder runs: as a worker does, in its own temporary directory. */
-export type ReducedModelPlaces = Omit<WorkerCommandInput, "token">;
+export type ReducedModelPlaces = Omit<WorkerCommandInput, "token" | "deadmanSeconds">;
 
 /** Every architecture of the runtime's mlx_lm. @throws LmxError worker_runtime_broken; the signal's reason */
 export async function listReducedModels(
@@ -61,7 +61,7 @@ async function runBuilder(
   signal: AbortSignal,
 ): Promise<{ stdout: string; ended: string | null; lastWords: string }> {
   signal.throwIfAborted();
-  const { file, env } = workerCommand({ ...places, token: "" });
+  const { file, env } = workerCommand({ ...places, token: "", deadmanSeconds: 0 });
   const result = await execa(file, ["-m", "lmx_worker.reduced", ...args], {
     env,
     extendEnv: false,

@@ -17,6 +17,8 @@ export interface WorkerCommandInput {
   readonly platform: NodeJS.Platform;
   /** A faster BLAS to preload, or null. */
   readonly openBlas: string | null;
+  /** The worker ends itself when it has heard nothing for so long, seconds. */
+  readonly deadmanSeconds: number;
   /** The supervisor's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -41,6 +43,7 @@ export function workerCommand(input: WorkerCommandInput): WorkerCommand {
     TRANSFORMERS_OFFLINE: "1",
     TOKENIZERS_PARALLELISM: "false",
     TMPDIR: input.temporaryDirectory,
+    OPTA_LMX_DEADMAN_SECONDS: String(input.deadmanSeconds),
   });
   // mx.compile shells out to a compiler and caches without a lock: a worker killed half-way breaks every later one.
   if (input.platform === "linux") env.MLX_DISABLE_COMPILE = "1";

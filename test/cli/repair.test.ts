@@ -20,10 +20,9 @@ const supervisor = (verdict: ProbeResult, path = "/models/org/a") =>
 
 describe("repair", () => {
   it("names what is damaged and a command that fetches it again, and exits 1", async () => {
-    const { url } = await supervisor(
-      probe("model_incomplete", "model-3.safetensors is missing"),
-      "/my models/a",
-    );
+    // Whatever else is wrong with it comes first in the verdict.
+    const damaged = probe("model_incomplete", "model-3.safetensors is missing");
+    const { url } = await supervisor({ ...damaged, code: "model_unsupported_arch" }, "/my models/a");
     const { code, out } = await lmx(["repair", "org/a", "--url", url]);
     expect(code).toBe(1);
     expect(out).toContain("  weights: model-3.safetensors is missing\n");
@@ -41,7 +40,10 @@ describe("repair", () => {
   it.each([null, "insufficient_memory"] as const)(
     "has nothing to do for a verdict of %s",
     async (verdict) => {
-      const { url } = await supervisor(probe(verdict, "much"));
+      const sound = probe(null, "3 files");
+      const memory = { name: "memory", status: "fail", detail: "too little" } as const;
+      const refused = { ...sound, code: verdict, checks: [...sound.checks, memory] };
+      const { url } = await supervisor(verdict === null ? sound : refused);
       const { code, out } = await lmx(["repair", "org/a", "--url", url]);
       expect([code, out]).toEqual([0, expect.stringContaining("has all its files")]);
     },

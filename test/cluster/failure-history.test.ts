@@ -123,6 +123,18 @@ describe("an operator's quarantine", () => {
     expect(one.read("newer", "m")).toBe(NO_FAILURES);
   });
 
+  it("leaves no older word behind that could come back", async () => {
+    const { history } = await remembering();
+    const one = await history();
+    await one.save("oldest", "m", byOperator());
+    await one.save("old", "m", NO_FAILURES);
+    await one.save("old", "m", byOperator());
+    await one.save("new", "m", release(one.read("new", "m"), Date.now()).record);
+    await one.save("new", "m", NO_FAILURES);
+    expect((await history()).read("new", "m")).toBe(NO_FAILURES);
+    expect((await history()).read("oldest", "m").standing).toEqual({ kind: "free" });
+  });
+
   it("is the only one that moves: by failures it is about one key", async () => {
     const { history } = await remembering();
     const one = await history();

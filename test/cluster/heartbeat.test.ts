@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Heartbeat } from "../../supervisor/cluster/heartbeat.ts";
+import { deadmanSeconds, Heartbeat } from "../../supervisor/cluster/heartbeat.ts";
 
 const PONG = { pid: 1, steps: 2, in_flight: 0 };
 
@@ -71,6 +71,22 @@ describe("the heartbeat", () => {
     expect(seen.hung).toBe(0);
     await vi.advanceTimersByTimeAsync(30_000);
     expect(seen.hung).toBe(1);
+  });
+
+  it("has a full say after a sleep between two pings", async () => {
+    const { seen, worker } = beating();
+    await vi.advanceTimersByTimeAsync(7_000);
+    worker.answers = false;
+    worker.clockSkewMs += 3_600_000;
+    await vi.advanceTimersByTimeAsync(3_000 + 24_000);
+    expect(seen.hung).toBe(0);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(seen.hung).toBe(1);
+  });
+
+  it("gives a worker up well before the worker gives it up, however patient it is told to be", () => {
+    expect(deadmanSeconds({ heartbeat_seconds: 5, ping_seconds: 10 })).toBe(90);
+    expect(deadmanSeconds({ heartbeat_seconds: 5, ping_seconds: 60 })).toBe(215);
   });
 
   it("stops", async () => {

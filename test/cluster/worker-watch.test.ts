@@ -86,6 +86,20 @@ describe("the watch over a worker", () => {
     expect(causes(seen)).toEqual(["crash wedged hung"]);
   });
 
+  it("remembers what was not answered in time, until the worker answers", async () => {
+    const manual = new FakeWorker(2, ["generate", "cancel"]);
+    const asked = manual.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} });
+    asked.catch(() => {});
+    await vi.advanceTimersByTimeAsync(0);
+    expect(manual.session.owed).toBe(1);
+    manual.asked.find(({ method }) => method === "generate")?.timeOut();
+    await expect(asked).rejects.toThrow();
+    expect([manual.session.inFlight, manual.session.owed]).toEqual([0, 1]);
+    manual.asked.find(({ method }) => method === "cancel")?.answer({ cancelled: true });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(manual.session.owed).toBe(0);
+  });
+
   it("pings one no more that it has given up", async () => {
     const { life, soon } = watching();
     life.answer = { pid: 1, steps: 7, in_flight: 1 };

@@ -129,6 +129,7 @@ describe("a worker's environment", () => {
       token: "t",
       platform: "linux",
       openBlas: null,
+      deadmanSeconds: 90,
       environment,
     });
     const worker = new WorkerProcess(

@@ -9,6 +9,8 @@ interface Asked {
   readonly params: Record<string, unknown>;
   answer(result: unknown): void;
   refuse(word: string, message: string): void;
+  /** As when it does not answer in time. */
+  timeOut(): void;
 }
 
 const VERSIONS = { python: "3", mlx: "0.1", mlx_lm: "0.2", transformers: "5" };
@@ -106,6 +108,7 @@ export class FakeWorker {
       params,
       answer: resolve,
       refuse: (word, message) => reject(new RpcError(-32000, message, { code: word })),
+      timeOut: () => reject(new RpcLostError("timeout", `${method} was not answered`)),
     });
     if (!manual.includes(method)) resolve(soundAnswer(method, this.pid));
     return promise;
