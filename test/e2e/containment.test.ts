@@ -76,22 +76,29 @@ describe("a worker that is killed while it streams", () => {
 
 describe("an operator's restart", () => {
   it("lets a running stream finish and costs the requests that come meanwhile a pause", async () => {
+    const id = "tiny/endless";
     // No request may start the model: whatever is answered was held for the restart.
-    const lmx = await start({ config: "load_on_request: never\n" });
-    const { worker } = await lmx.model("lmx-demo");
-    const undisturbed = (await readChatStream(await lmx.chat("lmx-demo", "Tell me a story", stream))).text;
+    const lmx = await start({
+      config: "load_on_request: never\n",
+      models: { [id]: tinyModels().endless },
+      args: ["--auto-load", id],
+      routable: [id],
+    });
+    const { worker } = await lmx.model(id);
+    const long = { stream: true, max_tokens: 1_500 };
+    const undisturbed = (await readChatStream(await lmx.chat(id, "go on", long))).text;
     const { promise: flowing, resolve } = Promise.withResolvers<void>();
-    const story = readChatStream(await lmx.chat("lmx-demo", "Tell me a story", stream), () => resolve());
+    const running = readChatStream(await lmx.chat(id, "go on", long), () => resolve());
     await flowing;
-    const restart = lmx.post("/admin/models/restart", { model_id: "lmx-demo" });
-    while ((await lmx.model("lmx-demo")).readiness.detail !== "draining") await setTimeout(10);
-    const meanwhile = Array.from({ length: 5 }, () => lmx.chat("lmx-demo", "ping"));
+    const restart = lmx.post("/admin/models/restart", { model_id: id });
+    while ((await lmx.model(id)).readiness.detail !== "draining") await setTimeout(10);
+    const meanwhile = Array.from({ length: 5 }, () => lmx.chat(id, "hello", { max_tokens: 4 }));
 
     for (const answer of await Promise.all(meanwhile))
-      expect(await answer.json()).toMatchObject({ choices: [{ message: { content: "pong" } }] });
-    expect(await story).toEqual({ text: undisturbed, finishReasons: ["stop"], errors: [], done: true });
+      expect(await answer.json()).toMatchObject({ choices: [{ finish_reason: "length" }] });
+    expect(await running).toEqual({ text: undisturbed, finishReasons: ["length"], errors: [], done: true });
     expect((await restart).status).toBe(200);
-    const after = await lmx.model("lmx-demo");
+    const after = await lmx.model(id);
     expect(after.worker?.pid).not.toBe(worker?.pid);
     expect(after.readiness.failures).toBe(0);
   });

@@ -6,6 +6,7 @@ import type { Dossier, DossierList } from "../../shared/dossier.ts";
 import type { ServiceEvent } from "../../shared/events.ts";
 import { RunningSupervisor } from "../support/running-supervisor.ts";
 import { readChatStream, sseData } from "../support/sse.ts";
+import { tinyModels } from "../support/tiny-models.ts";
 
 const running: RunningSupervisor[] = [];
 
@@ -32,25 +33,31 @@ async function eventsUntil(
   return seen;
 }
 
+const MODEL = "tiny/endless";
 const isRoutable = ({ type, details }: ServiceEvent) => type === "state" && details.to === "routable";
 
 describe("a real worker that dies of a signal in the middle of an answer", () => {
   it("leaves a dossier without a prompt, and a client of the events sees all of it over two connections", async () => {
     const key = "e2e-admin-key-4711";
-    const lmx = await RunningSupervisor.start();
+    // One that never ends by itself: however late the signal comes, it is in the middle.
+    const lmx = await RunningSupervisor.start({
+      models: { [MODEL]: tinyModels().endless },
+      args: ["--auto-load", MODEL],
+      routable: [MODEL],
+    });
     running.push(lmx);
     const before = await eventsUntil(lmx, 0, isRoutable);
     expect(before.map(({ type }) => type)).toEqual(
       expect.arrayContaining(["reset", "worker_started", "canary"]),
     );
     const seen = before.at(-1)!.id;
-    const victim = (await lmx.model("lmx-demo")).worker?.pid ?? 0;
+    const victim = (await lmx.model(MODEL)).worker?.pid ?? 0;
 
     const prompt = "Tell me a story about zebrafinches";
     const response = await lmx.chat(
-      "lmx-demo",
+      MODEL,
       prompt,
-      { stream: true, max_tokens: 400 },
+      { stream: true, max_tokens: 2_000 },
       { headers: { "content-type": "application/json", "x-request-id": "req_e2e_1", "x-api-key": key } },
     );
     let isKilled = false;
@@ -63,7 +70,7 @@ describe("a real worker that dies of a signal in the middle of an answer", () =>
     expect(after.map(({ id }) => id)).toEqual(after.map((_, index) => seen + 1 + index));
     const exit = after.find(({ type }) => type === "worker_exited")!;
     expect(exit).toMatchObject({
-      model: "lmx-demo",
+      model: MODEL,
       details: { pid: victim, cause: "native_segv", class: "crash", signal: "SIGSEGV" },
     });
 
@@ -72,7 +79,7 @@ describe("a real worker that dies of a signal in the middle of an answer", () =>
     const id = String(exit.details.dossier_id);
     const dossier = (await (await lmx.fetch(`/admin/models/dossiers/${id}`)).json()) as Dossier;
     expect(dossier).toMatchObject({
-      model: "lmx-demo",
+      model: MODEL,
       phase: "serving",
       cause: "native_segv",
       class: "crash",
@@ -99,14 +106,14 @@ describe("a real worker that dies of a signal in the middle of an answer", () =>
     for (const secret of ["zebrafinches", prompt, key, answer.text.slice(0, 40), ...homes])
       expect(text, secret).not.toContain(secret);
 
-    const said = (await lmx.lmx("logs", "--model", "lmx-demo", "--worker")).stdout;
+    const said = (await lmx.lmx("logs", "--model", MODEL, "--worker")).stdout;
     const lines = said
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const ofVictim = lines.filter(({ pid }) => pid === victim);
     expect(ofVictim.map(({ msg }) => msg)).toContain("Fatal Python error: Segmentation fault");
-    expect(ofVictim[0]).toMatchObject({ model: "lmx-demo", msg: "worker taken" });
+    expect(ofVictim[0]).toMatchObject({ model: MODEL, msg: "worker taken" });
     expect(ofVictim.at(-1)).toMatchObject({ msg: "worker exited", signal: "SIGSEGV", intent: null });
     for (const secret of ["zebrafinches", key, ...homes]) expect(said, secret).not.toContain(secret);
 
