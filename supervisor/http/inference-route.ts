@@ -6,6 +6,7 @@ import type { Cluster, Generation } from "../cluster/cluster.ts";
 import type { App, AppEnv, RouteContext, StreamEnd } from "./app-context.ts";
 import { ChoiceEvents } from "./choice-events.ts";
 import type { AnswerHead, Dialect, InferenceCall } from "./dialects/dialect.ts";
+import { EVENT_STREAM_HEADERS } from "./dialects/server-sent-events.ts";
 import { eventStream } from "./event-stream.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import { jsonBody } from "./middleware/json-body.ts";
@@ -101,10 +102,5 @@ function streamAnswer<Call extends InferenceCall>(
   });
   // Only now: a stream that could not be made has no end.
   c.set("streamEnd", end.promise);
-  return c.body(body, 200, {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    // nginx would otherwise hold the events back.
-    "x-accel-buffering": "no",
-  });
+  return c.body(body, 200, EVENT_STREAM_HEADERS);
 }

@@ -123,9 +123,8 @@ function onUnloadAsked(model: Model, moment: Moment): Decision {
   switch (model.state.kind) {
     case "unloaded":
     case "draining":
-      return same(model);
+    // A quarantine stays: unloading does not make a broken model sound.
     case "quarantined":
-      // It stays: unloading does not make a broken model sound.
       return same(model);
     case "checking":
     case "admitted":

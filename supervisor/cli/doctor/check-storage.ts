@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, readFile, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { RegistryFile } from "../../../shared/registry.ts";
+import { isMissing } from "../../host/log-file.ts";
 import { decodeDocument } from "../../store/document-format.ts";
 import { registryFormat } from "../../store/registry-rows.ts";
 import { formatBytes } from "../printable.ts";
@@ -78,8 +79,4 @@ export async function checkRegistry(path: string): Promise<DoctorCheck> {
 
 function resultsIn({ entries }: RegistryFile): string {
   return `${entries.length} ${entries.length === 1 ? "result" : "results"} of loading models`;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -1,5 +1,13 @@
 import type { LmxError } from "../../../shared/errors.ts";
 
+/** Of every answer that is a stream of events. */
+export const EVENT_STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  // nginx would otherwise hold the events back.
+  "x-accel-buffering": "no",
+};
+
 /** The end of every OpenAI stream, good or bad. */
 export const DONE = "data: [DONE]\n\n";
 

@@ -4,6 +4,7 @@ import { type ServiceEvent, serviceEventSchema } from "../../../shared/events.ts
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { EventReader, Subscription } from "../../cluster/event-log.ts";
 import type { App, AppEnv, StreamEnd } from "../app-context.ts";
+import { EVENT_STREAM_HEADERS } from "../dialects/server-sent-events.ts";
 import { EventFeed } from "../event-feed.ts";
 import { modelFilter } from "../model-filter.ts";
 import { parseQuery } from "../parse-query.ts";
@@ -49,13 +50,6 @@ const route = createRoute({
   },
 });
 
-const HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
-  "cache-control": "no-cache, no-transform",
-  // nginx would otherwise hold the events back.
-  "x-accel-buffering": "no",
-};
-
 /** `GET /admin/events`: goes on until the client leaves, reads too slowly, or the service stops. */
 export function addAdminEventsRoute(app: App, context: EventsContext): void {
   app.openAPIRegistry.registerPath(route);
@@ -63,7 +57,7 @@ export function addAdminEventsRoute(app: App, context: EventsContext): void {
     const { model: name, last_event_id, follow } = parseQuery(querySchema, c.req.query());
     const model = modelFilter(context.cluster, name);
     // Nobody would read a feed, and nobody end it.
-    if (c.req.method === "HEAD") return c.body(null, 200, HEADERS);
+    if (c.req.method === "HEAD") return c.body(null, 200, EVENT_STREAM_HEADERS);
     const after = headerId(c) ?? last_event_id ?? null;
     const end = Promise.withResolvers<StreamEnd>();
     c.set("streamEnd", end.promise);
@@ -75,7 +69,7 @@ export function addAdminEventsRoute(app: App, context: EventsContext): void {
       cut: socketCutter(c),
       onEnd: (outcome) => end.resolve({ outcome, code: undefined }),
     });
-    return c.body(feed.body(), 200, HEADERS);
+    return c.body(feed.body(), 200, EVENT_STREAM_HEADERS);
   });
 }
 
