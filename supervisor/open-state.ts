@@ -8,6 +8,7 @@ import type { LoadedConfig } from "./load-config.ts";
 import { type AuditLog, openAuditLog } from "./store/audit-log.ts";
 import { type CompatibilityRegistry, openRegistry } from "./store/compatibility-registry.ts";
 import { type DossierStore, openDossierStore } from "./store/dossier-store.ts";
+import { readOnlyFiles, realFiles } from "./store/files.ts";
 import { type Intents, openIntents } from "./store/intents.ts";
 import { openQuarantineStore, type QuarantineStore } from "./store/quarantine-store.ts";
 import { openStartJournal, type StartJournal } from "./store/start-journal.ts";
@@ -23,6 +24,8 @@ export interface State {
   readonly workers: WorkerTable;
   readonly dossiers: DossierStore;
   readonly bootId: string | null;
+  /** Nobody else has the directory: what it tells of running processes is ours to act on. */
+  readonly isLocked: boolean;
   /** Private temporary directories of workers are made in here. */
   readonly scratch: string;
   /** Something that says what must not be loaded could not be read: nothing is loaded unasked. */
@@ -40,7 +43,9 @@ const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO
 export async function openState(paths: LoadedConfig["paths"], log: Logger): Promise<State> {
   const place = await openPlace(paths);
   try {
-    const store = (path: string) => ({ path, now: Date.now, log });
+    // Without the lock another service may come to write there.
+    const common = { now: Date.now, log, files: place.lock === null ? readOnlyFiles : realFiles };
+    const store = (path: string) => ({ path, ...common });
     const [registry, audit, quarantine, journal, intents, workers, dossiers, bootId] = await Promise.all([
       openRegistry(store(paths.registryFile)),
       openAuditLog(store(paths.auditFile)),
@@ -48,53 +53,72 @@ export async function openState(paths: LoadedConfig["paths"], log: Logger): Prom
       openStartJournal(store(paths.startsFile)),
       openIntents(store(paths.intentsFile)),
       openWorkerTable(store(paths.workersFile)),
-      openDossierStore({ directory: paths.dossiersDirectory, now: Date.now, log }),
+      openDossierStore({ directory: paths.dossiersDirectory, ...common }),
       readBootId(),
     ]);
     const stores = { registry, audit, quarantine, journal, intents, workers, dossiers };
     return {
       ...stores,
       bootId,
+      isLocked: place.lock !== null,
       scratch: place.scratch,
       isForgetful: [registry, quarantine, journal, intents].some(({ recovered }) => recovered === "empty"),
       degraded: () =>
         [place.problem, ...Object.values(stores).map((one) => one.degraded())].filter((why) => why !== null),
       close: async () => {
         await Promise.all(Object.values(stores).map((one) => one.close()));
-        await place.close();
+        await closePlace(place);
       },
     };
   } catch (error) {
-    await place.close();
+    await closePlace(place);
     throw error;
   }
 }
 
 interface Place {
   readonly scratch: string;
-  /** Why the directory cannot be written; null: it can. */
+  /** Null: the directory cannot be written. */
+  readonly lock: Lock | null;
+  /** What that means; null: nothing. */
   readonly problem: string | null;
-  close(): Promise<void>;
 }
 
 async function openPlace({ stateDirectory, lockFile }: LoadedConfig["paths"]): Promise<Place> {
-  let lock: Lock | null = null;
+  let lock: Lock;
   try {
     await makeDirectory(stateDirectory);
     lock = await acquireLock(lockFile);
-    const scratch = join(stateDirectory, "tmp");
-    // What an earlier run left behind goes first.
-    await rm(scratch, { recursive: true, force: true });
-    await mkdir(scratch, { recursive: true, mode: 0o700 });
-    return { scratch, problem: null, close: () => closePlace(scratch, lock) };
   } catch (error) {
-    await lock?.release().catch(() => {});
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined || !UNWRITABLE.has(code)) throw error;
-    const scratch = await mkdtemp(join(tmpdir(), "opta-lmx-"));
-    const problem = `${stateDirectory} cannot be written (${message}); everything is kept in memory only`;
-    return { scratch, problem, close: () => closePlace(scratch, null) };
+    const problem = `${stateDirectory} cannot be written (${unwritable(error)}); everything is kept in memory only until the next start`;
+    return { scratch: await scratchElsewhere(), lock: null, problem };
   }
+  try {
+    return { scratch: await emptyScratch(stateDirectory), lock, problem: null };
+  } catch (error) {
+    // The lock stays: the rest of the directory is ours, and is written as far as it can be.
+    const problem = `${stateDirectory}/tmp cannot be used (${(error as Error).message}); workers have their temporary files elsewhere`;
+    return { scratch: await scratchElsewhere(), lock, problem };
+  }
+}
+
+/** What the system says of a disk that cannot be written. @throws any other error as it is */
+function unwritable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !UNWRITABLE.has(code)) throw error;
+  return message;
+}
+
+/** What an earlier run left behind goes first. */
+async function emptyScratch(stateDirectory: string): Promise<string> {
+  const scratch = join(stateDirectory, "tmp");
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
+}
+
+function scratchElsewhere(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "opta-lmx-"));
 }
 
 /**
@@ -113,7 +137,7 @@ async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-async function closePlace(scratch: string, lock: Lock | null): Promise<void> {
+async function closePlace({ scratch, lock }: Place): Promise<void> {
   await rm(scratch, { recursive: true, force: true });
   await lock?.release();
 }

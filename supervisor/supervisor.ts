@@ -76,7 +76,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const live = new LiveConfig(loaded, options.readConfig);
   const state = await openState(paths, log);
   try {
-    await sweepWorkers(state.workers, log);
+    if (state.isLocked) await sweepWorkers(state.workers, log);
     const files = packageFiles();
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
     const onDisk = createCatalogue({

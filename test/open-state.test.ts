@@ -37,20 +37,31 @@ async function quarantine(state: State, key = "k"): Promise<void> {
   await state.quarantine.put({ key, model: "m", changedAt: 1, record: KEPT_OUT });
 }
 
-/** Makes a directory read-only; false: this system does not let us. The administrator may write whatever its mode. */
-async function unwritable(directory: string): Promise<boolean> {
+/**
+ * Makes a directory read-only until the returned function is called; null: this system does not let us. The
+ * administrator may write whatever its mode.
+ */
+async function unwritable(directory: string): Promise<(() => Promise<void>) | null> {
+  let isUndone = false;
+  const undoOnce = (undo: () => unknown) => {
+    const once = async () => {
+      if (!isUndone) await undo();
+      isUndone = true;
+    };
+    onTestFinished(once);
+    return once;
+  };
   if (process.geteuid?.() !== 0) {
     await chmod(directory, 0o555);
-    onTestFinished(() => chmod(directory, 0o755));
-    return true;
+    return undoOnce(() => chmod(directory, 0o755));
   }
   try {
     execFileSync("mount", ["--bind", directory, directory], { stdio: "ignore" });
-    onTestFinished(() => void execFileSync("umount", [directory]));
+    const undo = undoOnce(() => execFileSync("umount", [directory]));
     execFileSync("mount", ["-o", "remount,ro,bind", directory], { stdio: "ignore" });
-    return true;
+    return undo;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -83,6 +94,13 @@ describe("the state directory", () => {
     expect(await readdir(state.scratch)).toEqual(["of a worker"]);
   });
 
+  it("belongs to it on a disk that cannot be written as well", async ({ skip }) => {
+    const directory = await temporaryDirectory();
+    await opened(directory);
+    skip((await unwritable(directory)) === null, "nothing can be made read-only here");
+    await expect(openState(pathsIn(directory), log)).rejects.toBeInstanceOf(LockHeldError);
+  });
+
   it("is given back at the end", async () => {
     const directory = await temporaryDirectory();
     await (await opened(directory)).close();
@@ -99,7 +117,7 @@ describe("the state directory", () => {
 describe("a state directory that cannot be written", () => {
   it("leaves everything in memory, says so, and gives workers a place elsewhere", async ({ skip }) => {
     const directory = await temporaryDirectory();
-    skip(!(await unwritable(directory)), "nothing can be made read-only here");
+    skip((await unwritable(directory)) === null, "nothing can be made read-only here");
     const state = await opened(directory);
     expect(state.degraded()[0]).toContain(`${directory} cannot be written`);
     expect(state.scratch.startsWith(directory)).toBe(false);
@@ -114,12 +132,39 @@ describe("a state directory that cannot be written", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
+  it("is not written later either: somebody else may have it by then", async ({ skip }) => {
+    const directory = await temporaryDirectory();
+    const makeWritable = await unwritable(directory);
+    if (makeWritable === null) return skip("nothing can be made read-only here");
+    const state = await opened(directory);
+    expect(state.isLocked).toBe(false);
+    await makeWritable();
+    await quarantine(state);
+    await state.close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it("but for its place for temporary files, which then is elsewhere: the lock stays", async ({ skip }) => {
+    const directory = await temporaryDirectory();
+    await mkdir(join(directory, "tmp"));
+    await writeFile(join(directory, "tmp", "of somebody else"), "");
+    skip((await unwritable(join(directory, "tmp"))) === null, "nothing can be made read-only here");
+    const state = await opened(directory);
+    expect(state.isLocked).toBe(true);
+    expect(state.degraded()[0]).toContain("tmp cannot be used");
+    expect(state.scratch.startsWith(directory)).toBe(false);
+    await expect(acquireLock(pathsIn(directory).lockFile)).rejects.toBeInstanceOf(LockHeldError);
+    await quarantine(state);
+    await state.close();
+    expect(await readdir(directory)).toContain("quarantine.json");
+  });
+
   it("is still read: who was kept out stays out", async ({ skip }) => {
     const directory = await temporaryDirectory();
     const before = await opened(directory);
     await quarantine(before);
     await before.close();
-    skip(!(await unwritable(directory)), "nothing can be made read-only here");
+    skip((await unwritable(directory)) === null, "nothing can be made read-only here");
     const state = await opened(directory);
     expect(state.degraded()[0]).toContain("cannot be written");
     expect(state.quarantine.get("k")).toEqual(KEPT_OUT);
@@ -127,7 +172,7 @@ describe("a state directory that cannot be written", () => {
 
   it("and cannot be made either", async ({ skip }) => {
     const above = await temporaryDirectory();
-    skip(!(await unwritable(above)), "nothing can be made read-only here");
+    skip((await unwritable(above)) === null, "nothing can be made read-only here");
     const state = await opened(join(above, "state"));
     expect(state.degraded()[0]).toContain("cannot be written");
     await quarantine(state);
@@ -143,7 +188,8 @@ describe("a state directory that cannot be written", () => {
     const directory = await temporaryDirectory();
     const stateDirectory = join(directory, "file");
     await writeFile(stateDirectory, "");
-    const paths = { ...pathsIn(directory), stateDirectory };
+    const lockFile = join(stateDirectory, "supervisor.lock");
+    const paths = { ...pathsIn(directory), stateDirectory, lockFile };
     await expect(openState(paths, log)).rejects.toThrow("ENOTDIR");
   });
 });

@@ -63,7 +63,7 @@ export async function launchWorker(
 
 async function remember(session: WorkerSession, token: string, table: WorkerPlaces["table"]): Promise<void> {
   if (session.pid === null) return;
-  const startTime = await processStartTime(session.pid);
+  const startTime = await processStartTime(session.pid).catch(() => null);
   if (startTime !== null) void table.add({ pid: session.pid, startTime, token });
   await session.exited;
   void table.remove(token);

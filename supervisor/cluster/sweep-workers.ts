@@ -11,7 +11,8 @@ export async function sweepWorkers(table: WorkerTable, log: Logger): Promise<voi
   await Promise.all(
     [...table.rows()].map(async ({ pid, startTime, token }) => {
       const isOurs =
-        (await processStartTime(pid)) === startTime && (await processCommand(pid))?.includes(token) === true;
+        (await processStartTime(pid).catch(() => null)) === startTime &&
+        (await processCommand(pid))?.includes(token) === true;
       if (isOurs) {
         log.warn({ pid }, "a worker of an earlier start is ended");
         try {

@@ -40,6 +40,8 @@ export interface Lock {
  * @throws LockHeldError naming the holder; the file system's error when the directory cannot be written.
  */
 export async function acquireLock(path: string): Promise<Lock> {
+  // Before anything is written: who holds the lock is told on a full or read-only disk as well.
+  await endOfChain(path);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const token = randomBytes(8).toString("hex");
   const own = `${path}.own-${token}`;
@@ -56,7 +58,7 @@ export async function acquireLock(path: string): Promise<Lock> {
 }
 
 async function writeHolder(file: string, token: string): Promise<void> {
-  const started = (await processStartTime(process.pid)) ?? "unknown";
+  const started = (await processStartTime(process.pid).catch(() => null)) ?? "unknown";
   const holder: Holder = { pid: process.pid, started, token };
   const handle = await open(file, "wx", 0o600);
   try {
@@ -73,15 +75,9 @@ async function writeHolder(file: string, token: string): Promise<void> {
  * before it finished has a successor itself, so the chain ends in a living process or in us.
  */
 async function tryAcquire(path: string, own: string, token: string): Promise<boolean> {
-  const first = await readHolder(path);
-  if (first === null) return linkExclusively(own, path);
-  let last = first;
-  let claim = claimOf(path, last);
-  for (let next: Holder | null = first; next !== null; next = await readHolder(claim)) {
-    if (await isAlive(next)) throw new LockHeldError(path, next.pid);
-    last = next;
-    claim = claimOf(path, last);
-  }
+  const end = await endOfChain(path);
+  if (end === null) return linkExclusively(own, path);
+  const { first, claim } = end;
   if (!(await linkExclusively(own, claim))) return false;
   // Between our look and our claim a successor may have finished and swept the claims away.
   if ((await readHolder(path))?.token !== first.token) {
@@ -93,6 +89,21 @@ async function tryAcquire(path: string, own: string, token: string): Promise<boo
   await link(own, incoming);
   await rename(incoming, path);
   return (await readHolder(path))?.token === token;
+}
+
+/**
+ * The holder the lock file names, dead like all its successors, and the name the next successor takes; null: no lock file.
+ * @throws LockHeldError when one of them lives
+ */
+async function endOfChain(path: string): Promise<{ first: Holder; claim: string } | null> {
+  const first = await readHolder(path);
+  if (first === null) return null;
+  let claim = claimOf(path, first);
+  for (let next: Holder | null = first; next !== null; next = await readHolder(claim)) {
+    if (await isAlive(next)) throw new LockHeldError(path, next.pid);
+    claim = claimOf(path, next);
+  }
+  return { first, claim };
 }
 
 function claimOf(path: string, holder: Holder): string {
@@ -115,7 +126,8 @@ async function readHolder(file: string): Promise<Holder | null> {
 
 async function isAlive(holder: Holder): Promise<boolean> {
   if (holder.pid === 0) return false;
-  const started = await processStartTime(holder.pid);
+  // Who cannot be judged counts as alive.
+  const started = await processStartTime(holder.pid).catch(() => holder.started);
   return started !== null && (started === holder.started || holder.started === "unknown");
 }
 

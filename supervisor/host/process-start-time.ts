@@ -8,6 +8,7 @@ const PS_TIMEOUT_MS = 5_000;
  * When a process began, as text that is only ever compared: a pid is reused, a pid with its start time is not.
  * Linux: boot id and clock ticks since boot (field 22 of /proc/<pid>/stat); elsewhere what `ps -o lstart=` prints.
  * Null: no such process, or a zombie, which runs no more.
+ * @throws Error when `ps` does not say, which on a machine that swaps takes long: not knowing is no sign of death
  */
 export function processStartTime(
   pid: number,
@@ -29,9 +30,14 @@ async function fromProc(pid: number): Promise<string | null> {
 
 async function fromPs(pid: number): Promise<string | null> {
   const options = { timeout: PS_TIMEOUT_MS, env: { PATH: "/bin:/usr/bin", LC_ALL: "C", TZ: "UTC" } };
-  const ps = await promisify(execFile)("ps", ["-o", "state=,lstart=", "-p", String(pid)], options).catch(
-    () => null,
+  const printed = await promisify(execFile)("ps", ["-o", "state=,lstart=", "-p", String(pid)], options).then(
+    ({ stdout }) => stdout,
+    (failed: { code?: unknown; message: string }) => {
+      // POSIX: 1 when no process was selected.
+      if (failed.code === 1) return "";
+      throw new Error(`ps does not say whether process ${pid} runs: ${failed.message}`);
+    },
   );
-  const [state, ...started] = ps?.stdout.trim().split(/\s+/) ?? [];
+  const [state, ...started] = printed.trim().split(/\s+/);
   return state === undefined || state.startsWith("Z") || started.length === 0 ? null : started.join(" ");
 }

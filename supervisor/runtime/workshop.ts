@@ -7,7 +7,7 @@ const NAME = /\.building-(?<pid>\d+)-(?<start>[0-9a-f]{8})(-old)?$/;
 
 /** Where this process builds what will be `target`: beside it, and named so that others can tell whether we still live. */
 export async function workshopFor(target: string): Promise<string> {
-  return `${target}.building-${process.pid}-${fingerprint(await processStartTime(process.pid))}`;
+  return `${target}.building-${process.pid}-${fingerprint(await processStartTime(process.pid).catch(() => null))}`;
 }
 
 /**
@@ -18,9 +18,12 @@ export async function removeAbandonedWorkshops(runtimesDirectory: string): Promi
   for (const name of await readdir(runtimesDirectory)) {
     const owner = NAME.exec(name)?.groups;
     if (owner?.pid === undefined) continue;
-    const startTime = await processStartTime(Number(owner.pid));
-    if (startTime !== null && fingerprint(startTime) === owner.start) continue;
-    await removeTree(join(runtimesDirectory, name)).catch(() => {});
+    // A builder that cannot be judged may be at work.
+    const isBuilding = await processStartTime(Number(owner.pid)).then(
+      (startTime) => startTime !== null && fingerprint(startTime) === owner.start,
+      () => true,
+    );
+    if (!isBuilding) await removeTree(join(runtimesDirectory, name)).catch(() => {});
   }
 }
 

@@ -40,6 +40,21 @@ export const realFiles: Files = {
   syncDirectory,
 };
 
+/** Reads like the real ones and writes nothing: for a directory that somebody else may come to own. */
+export const readOnlyFiles: Files = {
+  ...realFiles,
+  makeDirectory: refuseToWrite,
+  create: refuseToWrite,
+  duplicate: refuseToWrite,
+  rename: refuseToWrite,
+  remove: refuseToWrite,
+  syncDirectory: refuseToWrite,
+};
+
+function refuseToWrite(path: string): Promise<never> {
+  return Promise.reject(Object.assign(new Error(`${path} is only read`), { code: "EROFS" }));
+}
+
 /** The error code of a failed system call, `UNKNOWN` for anything else. */
 export function systemErrorCode(thrown: unknown): string {
   if (!(thrown instanceof Error) || !("code" in thrown)) return "UNKNOWN";

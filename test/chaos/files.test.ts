@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect } from "vitest";
-import { stateDirectory } from "../support/running-supervisor.ts";
+import { RunningSupervisor, stateDirectory } from "../support/running-supervisor.ts";
 import { tinyModels } from "../support/tiny-models.ts";
 import { chaosConfig } from "./chaos-config.ts";
 import { BYSTANDER, type ChaosOptions, ChaosService } from "./chaos-service.ts";
@@ -114,11 +114,7 @@ describe("a disk that is full", () => {
       const disk = smallDisk(64 * 1024);
       if (disk === null) return test.skip("no file system may be mounted here");
       try {
-        const config = JSON.stringify(chaosConfig("fixture", { auto_load: [BYSTANDER] }));
-        const prepared = stateDirectory({ config, models: { [BYSTANDER]: tinyModels().endless } });
-        const home = join(disk.path, "home");
-        mkdirSync(home);
-        symlinkSync(join(prepared, "models"), join(home, "models"));
+        const home = homeOn(disk.path);
         const chaos = await start({ home, config: { quarantine: QUARANTINE } });
         const id = await chaos.loaded("r2/crashes", { habit: "crashes", at: 1 });
         await withBystander(chaos, { model: id, class: "crash", cause: "native_segv" }, async () => {
@@ -149,6 +145,30 @@ describe("a disk that is full", () => {
     },
   );
 
+  row(
+    "S6",
+    "fixture",
+    "a second instance while the disk is full: exit 75, no worker is touched",
+    async (test) => {
+      const disk = smallDisk(64 * 1024);
+      if (disk === null) return test.skip("no file system may be mounted here");
+      try {
+        const home = homeOn(disk.path);
+        const chaos = await start({ home });
+        await withBystander(chaos, null, async () => {
+          fill(join(disk.path, "filler"));
+          const env = { OPTA_LMX_WORKER_DIRECTORY: chaos.fixtures };
+          const second = RunningSupervisor.spawn({ home, env });
+          expect(await second.exited).toEqual({ code: 75, signal: null });
+          expect(second.output).toContain(String(chaos.lmx.pid));
+        });
+      } finally {
+        await Promise.all(running.splice(0).map((chaos) => chaos.dispose().catch(() => {})));
+        disk.dispose();
+      }
+    },
+  );
+
   row("H6", "fixture", "for the log: the service serves on and says so once", async () => {
     const config = JSON.stringify(chaosConfig("fixture", { auto_load: [BYSTANDER] }));
     const home = stateDirectory({ config, models: { [BYSTANDER]: tinyModels().endless } });
@@ -164,6 +184,16 @@ describe("a disk that is full", () => {
     expect(String(told[0]?.error)).toContain("ENOSPC");
   });
 });
+
+/** A state directory on that file system; the models are elsewhere. */
+function homeOn(disk: string): string {
+  const config = JSON.stringify(chaosConfig("fixture", { auto_load: [BYSTANDER] }));
+  const prepared = stateDirectory({ config, models: { [BYSTANDER]: tinyModels().endless } });
+  const home = join(disk, "home");
+  mkdirSync(home);
+  symlinkSync(join(prepared, "models"), join(home, "models"));
+  return home;
+}
 
 /** Leaves no byte of the file system free. */
 function fill(file: string): void {
