@@ -135,3 +135,8 @@ export type GenerationEvent =
       readonly arguments: string;
     }
   | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage };
+
+/** Tokens with a log probability in a piece of text: those generated and those that could have stood there. */
+export function countLogprobs(logprobs: readonly TokenLogprob[] = []): number {
+  return logprobs.reduce((count, { top }) => count + 1 + top.length, 0);
+}

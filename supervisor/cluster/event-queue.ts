@@ -1,8 +1,14 @@
 import { LmxError } from "../../shared/errors.ts";
-import type { GenerationEvent } from "../../shared/generation.ts";
+import { countLogprobs, type GenerationEvent } from "../../shared/generation.ts";
 
-/** A reader may be this far behind before its request is given up, in bytes of text. The worker's pipe is never paused. */
+/**
+ * A reader may be this far behind when more comes, in bytes of text, before its request is given up. The worker's pipe is
+ * never paused.
+ */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
+
+/** About what a token, or one that could have stood there, is in an answer with log probabilities. */
+const BYTES_PER_LOGPROB = 64;
 
 /**
  * Events of one generation between the worker and one reader. Ends once: by `end`, by `fail`, or by the reader leaving.
@@ -26,9 +32,8 @@ export class EventQueue implements AsyncIterable<GenerationEvent> {
   /** @returns false when the reader is too far behind; the queue has failed then */
   push(event: GenerationEvent): boolean {
     if (this.#outcome !== null) return true;
-    this.#events.push(event);
-    this.#bytes += textBytes(event);
-    if (this.#bytes > MAX_BACKLOG_BYTES) {
+    // By what waited before: one long event, such as a whole tool call, is no sign of a slow reader.
+    if (this.#bytes > MAX_BACKLOG_BYTES && event.type !== "finish") {
       this.fail(
         new LmxError(
           "rate_limit_exceeded",
@@ -38,6 +43,8 @@ export class EventQueue implements AsyncIterable<GenerationEvent> {
       );
       return false;
     }
+    this.#events.push(event);
+    this.#bytes += textBytes(event);
     this.#notify();
     return true;
   }
@@ -83,6 +90,7 @@ export class EventQueue implements AsyncIterable<GenerationEvent> {
 function textBytes(event: GenerationEvent): number {
   switch (event.type) {
     case "text":
+      return event.text.length + BYTES_PER_LOGPROB * countLogprobs(event.logprobs);
     case "reasoning":
       return event.text.length;
     case "tool_call":

@@ -12,6 +12,7 @@ import { logUnexpected } from "./log-unexpected.ts";
 import { jsonBody } from "./middleware/json-body.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
+import { eventBytes } from "./request-memory.ts";
 
 export interface InferenceRoute<Schema extends z.ZodType, Call extends InferenceCall> {
   readonly paths: readonly string[];
@@ -74,8 +75,11 @@ async function wholeAnswer<Call extends InferenceCall>(
   generations: readonly Generation[],
 ): Promise<Response> {
   const choices = generations.map(({ promptText }) => ({ promptText, events: [] as GenerationEvent[] }));
-  for await (const { index, event } of new ChoiceEvents(generations.map(({ events }) => events)))
+  for await (const { index, event } of new ChoiceEvents(generations.map(({ events }) => events))) {
+    // A whole answer waits in memory until its end, however many choices and log probabilities were asked for.
+    c.get("share")?.add(eventBytes(event));
     choices[index]?.events.push(event);
+  }
   return c.json(dialect.encode(head, call, choices));
 }
 

@@ -1,4 +1,5 @@
 import { LmxError } from "../../shared/errors.ts";
+import { countLogprobs, type GenerationEvent } from "../../shared/generation.ts";
 
 const MIB = 1024 * 1024;
 
@@ -11,11 +12,15 @@ export const MAX_HELD_BYTES = 256 * MIB;
 /** What a request takes however short it is: its connection, headers, timers and queues. An upper bound. */
 const BYTES_PER_REQUEST = 32 * 1024;
 
+/** An event and its text's head; a token with a log probability: its object, text, bytes and numbers. */
+const BYTES_PER_EVENT = 64;
+const BYTES_PER_LOGPROB = 200;
+
 const RETRY_AFTER_SECONDS = 2;
 
 /** What one request holds of the memory for requests. */
 export interface RequestShare {
-  /** So many bytes of its body have come. @throws LmxError rate_limit_exceeded, and then holds nothing any more */
+  /** So many bytes of its body have come, or of an answer that is kept until its end. @throws LmxError rate_limit_exceeded, and then holds nothing any more */
   add(bytes: number): void;
   /** It is over. May be called again. */
   release(): void;
@@ -60,5 +65,21 @@ export class RequestMemory {
       `The server holds all the requests it has memory for (${mebibytes} MiB); try again when some are answered.`,
       { retryAfterSeconds: RETRY_AFTER_SECONDS },
     );
+  }
+}
+
+/** What an event of a generation takes while it is kept, bytes. */
+export function eventBytes(event: GenerationEvent): number {
+  switch (event.type) {
+    case "text":
+      return BYTES_PER_EVENT + event.text.length + BYTES_PER_LOGPROB * countLogprobs(event.logprobs);
+    case "reasoning":
+      return BYTES_PER_EVENT + event.text.length;
+    case "tool_call":
+      return BYTES_PER_EVENT + event.arguments.length;
+    case "finish":
+      return BYTES_PER_EVENT;
+    default:
+      return event satisfies never;
   }
 }

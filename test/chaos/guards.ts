@@ -230,7 +230,7 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
   },
   H3: {
     file: `${CLUSTER}/event-queue.ts`,
-    remove: "if (this.#bytes > MAX_BACKLOG_BYTES) {",
+    remove: 'if (this.#bytes > MAX_BACKLOG_BYTES && event.type !== "finish") {',
     put: "if (false) {",
   },
   H4: { file: `${CLUSTER}/waiters.ts`, remove: "for (const wake of [...this.#wakers]) wake();", put: "" },

@@ -136,6 +136,29 @@ describe("a request's life", () => {
     expect(workers[0]?.stops).toEqual([]);
   });
 
+  it("counts log probabilities as well: they are most of such an answer", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    const candidate = { token_id: 1, token: "a", bytes: [97], logprob: -1 };
+    const logprobs = [{ ...candidate, top: Array.from({ length: 20 }, () => candidate) }];
+    for (let index = 0; index < 1_000; index++) workers[0]?.row([{ type: "text", text: "a", logprobs }]);
+    expect((await collect(events)).at(-1)).toBe("rate_limit_exceeded");
+  });
+
+  it("does not hold one long event against its reader", async () => {
+    const { run, workers } = await ready();
+    const { events } = await run.start();
+    const call = {
+      type: "tool_call",
+      index: 0,
+      id: "c",
+      name: "write",
+      arguments: "x".repeat(1_500_000),
+    } as const;
+    workers[0]?.row([text("a"), call, FINISH]);
+    expect(await collect(events)).toEqual(["a", "tool_call", "finish"]);
+  });
+
   it("leaves a held request when its client goes", async () => {
     const { host, workers } = hostWithFakes({ manual: ["load"] });
     host.startAutomatically();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { GenerationEvent } from "../../../shared/generation.ts";
 import { RequestMemory } from "../../../supervisor/http/request-memory.ts";
 import { FakeCluster, FakeGeneration, PONG } from "../fake-cluster.ts";
 import { CHAT, chat, errorOf, JSON_TYPE, post, testApp } from "../test-app.ts";
@@ -62,6 +63,18 @@ describe("the memory for requests", () => {
     expect((await post(app, "/admin/models/restart", { model_id: "demo" })).status).toBe(200);
     for (const generation of generations) generation.push(...PONG);
     for (const answer of running) expect((await answer).status).toBe(200);
+    expect(requestMemory.heldBytes).toBe(0);
+  });
+
+  it("counts an answer that is kept until its end, and lets its generation go when it does not fit", async () => {
+    const { app, generations, requestMemory } = parts();
+    const answer = chat(app, { logprobs: true });
+    await expect.poll(() => generations.length).toBe(1);
+    const candidate = { token_id: 1, token: "a", bytes: [97], logprob: -1 };
+    const piece: GenerationEvent = { type: "text", text: "a", logprobs: [{ ...candidate, top: [] }] };
+    generations[0]?.push(...Array.from({ length: 500 }, () => piece));
+    expect(await errorOf(await answer)).toMatchObject({ code: "rate_limit_exceeded" });
+    await generations[0]?.released;
     expect(requestMemory.heldBytes).toBe(0);
   });
 
