@@ -45,6 +45,8 @@ export const ERRORS = {
   },
   model_not_ready: {
     ...invalid,
+    // Clients that go by the type, not by the headers, would take it for a mistake of theirs and not come again.
+    openaiType: "server_error",
     status: 409,
     retryable: true,
     when: "the model is loading or not loaded; retry only while it is coming",

@@ -8,7 +8,7 @@ import { generationOptions, usageSchema } from "./openai-options.ts";
  */
 
 const contentPartSchema = z
-  .looseObject({ type: z.string(), text: z.string().optional(), refusal: z.string().optional() })
+  .looseObject({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() })
   .meta({
     id: "ContentPart",
     description: '`{"type": "text", "text": ...}`; other kinds are refused, this server is text-only',
@@ -17,7 +17,7 @@ const contentPartSchema = z
 const toolCallSchema = z
   .object({
     id: z.string(),
-    type: z.string().default("function"),
+    type: z.string().nullish(),
     function: z.object({ name: z.string(), arguments: z.string().describe("JSON text") }),
   })
   .meta({ id: "ToolCall" });
@@ -43,7 +43,7 @@ const toolSchema = z
         description: z.string().nullish(),
         parameters: z.record(z.string(), z.unknown()).nullish(),
       })
-      .optional(),
+      .nullish(),
   })
   .meta({ id: "Tool" });
 

@@ -7,6 +7,7 @@ import { encodeChatLogprobs } from "./chat-logprobs.ts";
 import { decodeMessages, decodeTools } from "./chat-messages.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
 import { untilFirstToolCall } from "./first-tool-call.ts";
+import { inLines } from "./in-lines.ts";
 import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
 import { decodeTemplateArguments } from "./template-arguments.ts";
@@ -149,11 +150,16 @@ function encodeDeltas(index: number, event: GenerationEvent): ChunkChoice[] {
       const tokens = event.logprobs ?? [];
       if (event.text === "" && tokens.length === 0) return [];
       const logprobs = tokens.length === 0 ? null : encodeChatLogprobs(tokens);
-      return [{ ...deltaChoice(index, { content: event.text }), logprobs }];
+      const [first = "", ...more] = inLines(event.text);
+      return [
+        { ...deltaChoice(index, { content: first }), logprobs },
+        ...more.map((content) => deltaChoice(index, { content })),
+      ];
     }
     case "reasoning":
-      if (event.text === "") return [];
-      return [deltaChoice(index, { reasoning_content: event.text, reasoning: event.text })];
+      return inLines(event.text).map((text) =>
+        deltaChoice(index, { reasoning_content: text, reasoning: text }),
+      );
     case "tool_call":
       return toolCallDeltas(event).map((delta) => deltaChoice(index, delta));
     case "finish":
@@ -170,7 +176,8 @@ function deltaChoice(index: number, delta: ChunkChoice["delta"]): ChunkChoice {
 /** Clients start a call at the delta with its id and append what follows to its arguments. */
 function toolCallDeltas({ index, id, name, arguments: text }: ToolCallEvent): ChunkChoice["delta"][] {
   const start = { tool_calls: [{ index, id, type: "function" as const, function: { name, arguments: "" } }] };
-  return text === "" ? [start] : [start, { tool_calls: [{ index, function: { arguments: text } }] }];
+  const more = inLines(text).map((piece) => ({ tool_calls: [{ index, function: { arguments: piece } }] }));
+  return [start, ...more];
 }
 
 function encodeToolCall({ id, name, arguments: text }: ToolCallEvent) {

@@ -16,7 +16,7 @@ export function decodeTools(tools: readonly OpenaiTool[]): Tool[] {
     const path = `tools.${index}`;
     if (tool.type !== "function")
       throw unsupported(`${path}.type`, "only tools of type function are supported");
-    if (tool.function === undefined) throw invalid(`${path}.function`, "expected an object, got nothing");
+    if (tool.function == null) throw invalid(`${path}.function`, "expected an object, got nothing");
     const { name, description, parameters } = tool.function;
     return {
       type: "function",
@@ -41,7 +41,7 @@ function decodeMessage(message: OpenaiMessage, path: string): ChatMessage {
   if (reasoning != null) decoded.reasoning_content = reasoning;
   if (message.tool_calls != null && message.tool_calls.length > 0) {
     decoded.tool_calls = message.tool_calls.map((call, index) => {
-      if (call.type !== "function")
+      if (call.type != null && call.type !== "function")
         throw unsupported(`${path}.tool_calls.${index}.type`, "only function calls are supported");
       return { id: call.id, type: "function", function: call.function };
     });
@@ -68,7 +68,7 @@ function decodePart(
 ): string {
   switch (part.type) {
     case "text":
-      if (part.text === undefined) throw invalid(`${path}.text`, "expected a string, got nothing");
+      if (part.text == null) throw invalid(`${path}.text`, "expected a string, got nothing");
       return part.text;
     case "refusal":
       return part.refusal ?? "";

@@ -5,6 +5,7 @@ import type { Completion, CompletionChunk, CompletionRequest } from "../../../sh
 import type { StreamEncoder } from "../stream-encoder.ts";
 import { decodePrompts } from "./completion-prompts.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
+import { inLines } from "./in-lines.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
 import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
@@ -99,7 +100,9 @@ function stream(
       ...(call.includeUsage && { usage: sum }),
     } satisfies CompletionChunk);
   const delta = (index: number, text: string): string =>
-    text === "" ? "" : chunk([{ index, text, logprobs: null, finish_reason: null }]);
+    inLines(text)
+      .map((piece) => chunk([{ index, text: piece, logprobs: null, finish_reason: null }]))
+      .join("");
   return {
     open: () => call.requests.map((_, index) => delta(index, promptTexts[index] ?? "")).join(""),
     event({ index, event }) {

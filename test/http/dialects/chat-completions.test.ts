@@ -25,6 +25,7 @@ const CALL: GenerationEvent = {
   name: "get_weather",
   arguments: '{"city":"Paris"}',
 };
+type Delta = ReturnType<typeof chatCompletionChunkSchema.parse>["choices"][number]["delta"];
 const USAGE_ASKED = { stream_options: { include_usage: true } };
 const TOKENS: GenerationEvent = {
   type: "text",
@@ -171,6 +172,18 @@ describe("decoding a chat completion", () => {
     expect(messagesOf({ messages }).messages).toEqual([
       { role: "assistant", content: "", reasoning_content: "hm", tool_calls: [call] },
       { role: "tool", content: "sunny", tool_call_id: "c1" },
+    ]);
+  });
+
+  it("takes null for a member that may be left out, inside messages too", () => {
+    const call = { id: "c1", type: null, function: { name: "f", arguments: "{}" } };
+    const messages = [
+      { role: "user", content: [{ type: "text", text: "hi", refusal: null }] },
+      { role: "assistant", content: [{ type: "refusal", refusal: "no", text: null }], tool_calls: [call] },
+    ];
+    expect(messagesOf({ messages }).messages).toEqual([
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "no", tool_calls: [{ ...call, type: "function" }] },
     ]);
   });
 
@@ -373,6 +386,20 @@ describe("a streamed chat completion", () => {
       }),
       chunk({ tool_calls: [{ index: 0, function: { arguments: '{"city":"Paris"}' } }] }),
     ]);
+  });
+
+  it("cuts long arguments and texts into lines that line readers take, no character in two", () => {
+    const long = `"${"x".repeat(8_190)}🙂${"é".repeat(100_000)}"`;
+    const frames = framesOf([{ ...CALL, arguments: long }, { type: "text", text: long }, FINISH]);
+    const lines = frames.map((sent) => JSON.stringify(sent));
+    expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThan(64 * 1024);
+    expect(lines.join("")).not.toMatch(/\\ud83d/i);
+    const deltas = (frames.slice(0, -1) as { choices: { delta: Delta }[] }[]).map(
+      ({ choices: [choice] }) => choice?.delta,
+    );
+    const sentArguments = deltas.map((delta) => delta?.tool_calls?.[0]?.function?.arguments ?? "");
+    expect(sentArguments.join("")).toBe(long);
+    expect(deltas.map((delta) => delta?.content ?? "").join("")).toBe(long);
   });
 
   it("streams reasoning under both names and nothing for an empty text", () => {
