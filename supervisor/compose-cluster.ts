@@ -221,8 +221,8 @@ function composeWorkers(
   });
   const runtimeWatch = new RuntimeWatch({
     prove: () => pool.prove(),
-    onMended: () => {
-      parts.events.emit({ type: "runtime_mended" });
+    onMended: (wasBroken) => {
+      if (wasBroken) parts.events.emit({ type: "runtime_mended" });
       cluster().runtimeMended();
     },
     now: () => performance.now(),

@@ -6,6 +6,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { EventSink } from "./cluster/event-log.ts";
 import { ConfigError } from "./config/config-problem.ts";
 import { shownValues } from "./config/shown-values.ts";
+import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { isLoopbackHost } from "./host/loopback.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { type ConfigChange, isLive, planReload, type ReloadPlan } from "./policy/plan-reload.ts";
@@ -91,14 +92,13 @@ export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"])
   const { live, log } = parts;
   if (parts.draining()) throw new LmxError("server_is_overloaded", "The server is stopping.");
   const before = live.config.auto_load;
-  const plan = replaceOrRefuse(parts);
+  const plan = await replaceOrRefuse(parts, actor);
   const { applied, needsRestart, unchanged } = plan;
   const keys = { applied: applied.map(({ key }) => key), needs_restart: needsRestart.map(({ key }) => key) };
   log.info(keys, "configuration reloaded");
   parts.events.emit({ type: "config_reloaded", details: keys });
   log.level = live.config.log_level;
-  const ts = new Date().toISOString();
-  await parts.audit.append({ ts, action: "reload_config", model: null, actor, reason: null, details: keys });
+  await note(parts, actor, keys);
   const added = live.config.auto_load.filter((id) => !before.includes(id));
   return {
     applied: applied.map(({ takesEffect, staleModels, ...change }) => ({
@@ -112,7 +112,19 @@ export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"])
   };
 }
 
-function replaceOrRefuse({ live, cluster, events, log }: ReloadParts): ReloadPlan {
+/** The row of the audit trail. */
+async function note(
+  { audit }: ReloadParts,
+  actor: AuditRow["actor"],
+  details: AuditRow["details"],
+): Promise<void> {
+  const ts = new Date().toISOString();
+  const row = { ts, action: "reload_config", model: null, actor, reason: null, details };
+  await atMost(DISK_PATIENCE_MS, audit.append(row));
+}
+
+async function replaceOrRefuse(parts: ReloadParts, actor: AuditRow["actor"]): Promise<ReloadPlan> {
+  const { live, cluster, events, log } = parts;
   const loaded = cluster.models().filter(({ worker }) => worker !== null);
   try {
     return live.replace(loaded.map(({ id }) => id));
@@ -126,6 +138,7 @@ function replaceOrRefuse({ live, cluster, events, log }: ReloadParts): ReloadPla
       reason: { code: "invalid_request_error", cause: "configuration", message: summary },
       details: { problems },
     });
+    await note(parts, actor, { refused: true, problem: summary, problems: problems.length });
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     const message = `Expected a configuration without problems, got ${count}; nothing was changed. ${summary}`;
     throw new LmxError("invalid_request_error", message, { details: { problems } });

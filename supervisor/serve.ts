@@ -6,6 +6,7 @@ import { EXIT_CODES } from "./cli/exit-codes.ts";
 import type { ConfigFlags } from "./config/config-sources.ts";
 import { LockHeldError } from "./host/lock-file.ts";
 import { LogFile, logFileIn } from "./host/log-file.ts";
+import { packageFiles } from "./host/package-files.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
@@ -27,6 +28,8 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   const loaded = loadConfig({ flags });
   const { log, close } = createLog(loaded);
   keepRunning(log);
+  // Node ends after it all the same; the log's last lines are written at the exit.
+  process.on("uncaughtExceptionMonitor", (error) => log.fatal({ err: error }, "a bug: the service ends"));
   try {
     return await serveUntilStopped(loaded, () => loadConfig({ flags }), log);
   } finally {
@@ -49,8 +52,12 @@ async function serveUntilStopped(
 ): Promise<number> {
   const signals = new StopSignals();
   let running: Supervisor | null = null;
+  let isReloadAsked = false;
   // From the first moment on: it would end a process that does not listen for it.
-  process.on("SIGUSR2", () => void running?.reloadConfig());
+  process.on("SIGUSR2", () => {
+    if (running === null) isReloadAsked = true;
+    else void running.reloadConfig();
+  });
   let supervisor: Supervisor;
   try {
     supervisor = await startSupervisor({
@@ -64,6 +71,8 @@ async function serveUntilStopped(
     return explain(error);
   }
   running = supervisor;
+  log.info({ pid: process.pid, url: supervisor.url, version: packageFiles().version }, "service started");
+  if (isReloadAsked) void supervisor.reloadConfig();
   say(`Opta-LMX answers at ${supervisor.url}`);
   const failed = supervisor.started.then(
     () => new Promise<never>(() => {}),
@@ -72,8 +81,10 @@ async function serveUntilStopped(
   void announceModels(supervisor, loaded);
   const outcome = await Promise.race([signals.first, failed]);
   signals.onHurry(() => void supervisor.abandon());
+  log.info(typeof outcome === "string" ? { signal: outcome } : { err: outcome }, "service stops");
   if (typeof outcome === "string") say(`${outcome}: finishing what runs; once more to hurry`);
   await supervisor.stop();
+  log.info("service stopped");
   return typeof outcome === "string" ? EXIT_CODES.ok.code : explain(outcome);
 }
 

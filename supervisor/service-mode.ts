@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { decideStart, type ServiceStartNumbers } from "./policy/service-start.ts";
 import type { StartJournal } from "./store/start-journal.ts";
 
@@ -39,7 +40,7 @@ export class ServiceMode {
     if (this.#message === null) return false;
     this.#message = null;
     this.#options.log.info("safe mode is over");
-    await this.#options.journal.markLeftSafeMode(Date.now());
+    await atMost(DISK_PATIENCE_MS, this.#options.journal.markLeftSafeMode(Date.now()));
     this.#options.onLeft();
     return true;
   }
@@ -64,6 +65,8 @@ export class ServiceMode {
       this.#message = decision.message;
       const { uncleanEnds, reboots } = decision;
       log.error({ uncleanEnds, reboots, reason: decision.message }, "the service starts in safe mode");
+    } else if (decision.uncleanEnds > 0) {
+      log.warn({ uncleanEnds: decision.uncleanEnds }, "the last start ended without an orderly stop");
     }
     await journal.begin({ startedAt, bootId, pid: process.pid, mode: decision.mode });
     this.#steady = setTimeout(() => void this.#onSteady(), numbers.steadyMs);
@@ -71,7 +74,7 @@ export class ServiceMode {
   }
 
   async #onSteady(): Promise<void> {
-    await this.#options.journal.markSteady(Date.now());
+    await atMost(DISK_PATIENCE_MS, this.#options.journal.markSteady(Date.now()));
     if (!this.#isStopping) await this.leave();
   }
 }

@@ -1,9 +1,11 @@
 import { homedir } from "node:os";
 import type { Logger } from "pino";
+import { auditedSweep } from "./audited-sweep.ts";
 import type { OperatorWord } from "./cluster/cluster.ts";
 import { watchDegraded } from "./cluster/degraded-watch.ts";
 import { openDossiers } from "./cluster/dossiers-open.ts";
 import { EventLog } from "./cluster/event-log.ts";
+import { logEvents } from "./cluster/log-events.ts";
 import type { ModelCluster } from "./cluster/model-cluster.ts";
 import { observeAll } from "./cluster/observe-all.ts";
 import { PerformanceLog } from "./cluster/performance.ts";
@@ -12,6 +14,7 @@ import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { openWorkerLogs } from "./cluster/worker-logs-open.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
+import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { EventLoopLag } from "./host/event-loop-lag.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { packageFiles } from "./host/package-files.ts";
@@ -103,13 +106,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const performanceLog = new PerformanceLog();
     const lag = new EventLoopLag();
     const events = new EventLog();
+    logEvents(events, log);
     const redaction = redactionFacts(() => [...live.config.api_keys, ...live.config.admin_keys]);
     const workerLogs = openWorkerLogs({ stateDirectory: paths.stateDirectory, redaction, log });
     const dossiers = openDossiers({
       store: state.dossiers,
       version: files.version,
       redaction,
-      python: () => runtime.built?.python ?? null,
       log,
     });
     const loadUnasked = unaskedLoads(() => cluster, state, events, log);
@@ -171,7 +174,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       cluster,
       service,
       compatibility: state.registry,
-      sweep,
+      sweep: auditedSweep(sweep, state.audit),
       audit: state.audit,
       safeMode: { leave: (word) => leaveSafeMode(mode, state.audit, word) },
       dossiers: state.dossiers,
@@ -259,7 +262,8 @@ async function startModels(
 
 async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, word: OperatorWord): Promise<boolean> {
   const ts = new Date().toISOString();
-  await audit.append({ ts, action: "leave_safe_mode", model: null, details: {}, ...word });
+  const written = audit.append({ ts, action: "leave_safe_mode", model: null, details: {}, ...word });
+  await atMost(DISK_PATIENCE_MS, written);
   return await mode.leave();
 }
 

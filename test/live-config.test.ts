@@ -84,7 +84,14 @@ describe("a reload", () => {
       expect.stringMatching(/config\.yaml:3:\d+: timeouts\.hold_seconds/),
     ]);
     expect(live.config).toBe(before);
-    expect([loads, audited]).toEqual([[], []]);
+    expect(loads).toEqual([]);
+    expect(audited).toMatchObject([
+      {
+        action: "reload_config",
+        actor: ACTOR,
+        details: { refused: true, problem: problems[0], problems: 2 },
+      },
+    ]);
     const reason = { code: "invalid_request_error", cause: "configuration", message: problems[0] };
     expect(told).toEqual([{ type: "config_refused", reason, details: { problems } }]);
     expect(logged).toEqual([{ problems }]);

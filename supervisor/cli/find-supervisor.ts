@@ -37,10 +37,12 @@ export function findSupervisor({ values, io }: CommandInput): SupervisorAddress 
   const local = givenUrl === undefined ? localConfig(textOption(values, "config"), io, noted !== null) : null;
   const key = (option: string, variable: string, configured: readonly string[] | undefined) =>
     textOption(values, option) ?? firstOf(io.env[variable]) ?? configured?.[0];
+  const apiKey = key("api-key", "OPTA_LMX_API_KEYS", local?.config.api_keys);
   return {
     url: checkedUrl(givenUrl ?? noted ?? urlOf(local?.config.host ?? "127.0.0.1", local?.config.port ?? 0)),
-    adminKey: key("admin-key", "OPTA_LMX_ADMIN_KEYS", local?.config.admin_keys),
-    apiKey: key("api-key", "OPTA_LMX_API_KEYS", local?.config.api_keys),
+    // A service that has keys for inference only takes one of them for /admin as well.
+    adminKey: key("admin-key", "OPTA_LMX_ADMIN_KEYS", local?.config.admin_keys) ?? apiKey,
+    apiKey,
     local,
   };
 }

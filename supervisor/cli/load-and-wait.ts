@@ -28,6 +28,8 @@ export interface LoadOptions {
   readonly overrideSafeMode?: boolean;
   /** For the audit trail. */
   readonly reason?: string | undefined;
+  /** The service has begun; tells the model's id, which may have been given as an alias. */
+  onAccepted?(modelId: string): void;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function loadAndWait(
   client: AdminClient,
   model: string,
   io: CliIo,
-  { allowUnsupportedRuntime = false, overrideSafeMode = false, reason }: LoadOptions = {},
+  { allowUnsupportedRuntime = false, overrideSafeMode = false, reason, onAccepted }: LoadOptions = {},
 ): Promise<LoadResult> {
   const now = io.now ?? Date.now;
   const startedAt = now();
@@ -51,6 +53,7 @@ export async function loadAndWait(
     ...(reason !== undefined && { reason }),
   };
   const accepted = await client.post("/admin/models/load", request, acceptedSchema);
+  onAccepted?.(accepted.model_id);
   if (serves(accepted.readiness)) return accepted;
   const progress = progressLine(io);
   let hasBegun = false;

@@ -28,21 +28,31 @@ export async function sweepModel(input: CommandInput, model: string): Promise<nu
 
 async function tryModel(client: AdminClient, model: string, { io }: CommandInput): Promise<SweepLine> {
   const { data: before } = await client.get("/admin/models", modelListSchema);
-  const unload = () => client.post("/admin/models/unload", { model_id: model }, unloadResultSchema);
+  const accepted = Promise.withResolvers<string>();
+  const unload = (id: string) => client.post("/admin/models/unload", { model_id: id }, unloadResultSchema);
   const interrupt = listenForInterrupt();
-  // Unloading ends the load that is being waited for.
-  const unloaded = interrupt.happened.then(unload);
-  unloaded.catch(() => {});
+  const over = interrupt.happened.then(async () => {
+    const id = await accepted.promise;
+    const isOthers = wasWanted(before, id);
+    // Unloading ends the load that is being waited for; one that others asked for goes on.
+    if (!isOthers) await unload(id);
+    const rest = isOthers ? "the model stays, as it was wanted before" : "the model is unloaded";
+    throw new CliError(EXIT_CODES.failed.code, "cancelled", `Cancelled; ${rest}.`);
+  });
+  over.catch(() => {});
+  accepted.promise.catch(() => {});
   try {
-    const { model_id } = await loadAndWait(client, model, io, { allowUnsupportedRuntime: true });
+    const load = loadAndWait(client, model, io, {
+      allowUnsupportedRuntime: true,
+      onAccepted: accepted.resolve,
+    });
+    const { model_id } = await Promise.race([load, over]);
     const line = await lineOf(client, model_id);
-    if (!wasWanted(before, model_id)) await unload();
+    if (!wasWanted(before, model_id)) await unload(model_id);
     return line;
   } catch (error) {
-    if (interrupt.signal.aborted) {
-      await unloaded;
-      throw new CliError(EXIT_CODES.failed.code, "cancelled", "Cancelled; the model is unloaded.");
-    }
+    accepted.reject(error);
+    if (interrupt.signal.aborted) await over;
     return failedLine(error);
   } finally {
     interrupt.stop();

@@ -1,5 +1,5 @@
 import { open, readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { WorkerDeath } from "../policy/dossier.ts";
 import { matchReports, namesProcess, type ReportFile } from "../policy/dossier-crash-report.ts";
@@ -21,19 +21,14 @@ export function reportDirectories(home: string): string[] {
   return [join(home, logs), join("/", logs)];
 }
 
-/**
- * Looks for reports in these directories, a few times until there is one.
- * @param executable path of the worker's Python, for the name of its process
- */
+/** Looks for reports in these directories, a few times until there is one. */
 export function crashReportFinder(
   directories: readonly string[],
-  executable: () => string | null,
   lookAfterMs: readonly number[] = LOOK_AFTER_MS,
 ): FindCrashReport {
   return async ({ at, pid, signal: deathSignal }, signal) => {
     // Whoever ends by itself leaves no report.
     if (pid === null || deathSignal === null) return null;
-    const processName = basename(executable() ?? "python");
     const offsetMinutes = new Date(at).getTimezoneOffset();
     for (const afterMs of lookAfterMs) {
       const isOn = await wait(Math.max(0, at + afterMs - Date.now()), true, { signal, ref: false }).catch(
@@ -41,7 +36,7 @@ export function crashReportFinder(
       );
       if (!isOn) return null;
       const files = (await Promise.all(directories.map(filesIn))).flat();
-      const death = { at, offsetMinutes, processName, signal: deathSignal };
+      const death = { at, offsetMinutes, signal: deathSignal };
       for (const { path } of matchReports(files, death))
         if (namesProcess(await beginningOf(path), pid) === true) return path;
     }

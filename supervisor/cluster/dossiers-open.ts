@@ -11,13 +11,11 @@ export interface DossierFacts {
   readonly version: string;
   /** What must not stand in a dossier. */
   redaction(): RedactionFacts;
-  /** The workers' Python; null: not known yet. */
-  python(): string | null;
   readonly log: Logger;
 }
 
 /** The dossiers of this machine. */
-export function openDossiers({ store, version, redaction, python, log }: DossierFacts): Dossiers {
+export function openDossiers({ store, version, redaction, log }: DossierFacts): Dossiers {
   const directories = process.platform === "darwin" ? reportDirectories(homedir()) : [];
   return new Dossiers({
     store,
@@ -27,7 +25,7 @@ export function openDossiers({ store, version, redaction, python, log }: Dossier
       node: process.versions.node,
       system: `${type()} ${release()} ${process.arch}`,
     },
-    findCrashReport: crashReportFinder(directories, python),
+    findCrashReport: crashReportFinder(directories),
     log,
   });
 }

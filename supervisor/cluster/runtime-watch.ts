@@ -5,8 +5,11 @@ import { noteRuntimeFailure, RUNTIME_RETRY_MS, type RuntimeFailure } from "../po
 export interface RuntimeWatchOptions {
   /** Starts a worker and waits until it has done its imports. @throws when it cannot */
   prove(): Promise<void>;
-  /** Workers can be started again: whoever waited for that may be loaded. */
-  onMended(): void;
+  /**
+   * Workers can be started again: whoever waited for that may be loaded.
+   * @param wasBroken false: a single start had failed, and nobody was told that the runtime is broken
+   */
+  onMended(wasBroken: boolean): void;
   /** Monotonic milliseconds. */
   now(): number;
   readonly log: Logger;
@@ -70,9 +73,10 @@ export class RuntimeWatch {
       return this.#scheduleRetry();
     }
     if (this.#isStopped) return;
-    if (this.#broken !== null) this.#options.log.info("the Python runtime starts workers again");
+    const wasBroken = this.#broken !== null;
+    if (wasBroken) this.#options.log.info("the Python runtime starts workers again");
     this.#failures = [];
     this.#broken = null;
-    this.#options.onMended();
+    this.#options.onMended(wasBroken);
   }
 }

@@ -10,8 +10,6 @@ export interface DeathFacts {
   readonly at: number;
   /** Minutes to add to local time for UTC, as `Date.getTimezoneOffset` tells; names of reports have local time. */
   readonly offsetMinutes: number;
-  /** Name of the executable, such as `python3.12`. */
-  readonly processName: string;
   readonly signal: string | null;
 }
 
@@ -47,12 +45,16 @@ export function namesProcess(reportText: string, pid: number): boolean | null {
   return pids.some(([, json, text]) => Number(json ?? text) === pid);
 }
 
-function isAbout(process: string, { processName, signal }: DeathFacts): boolean {
+/**
+ * A worker is started as `python`; its process has the name of the file behind that, `python3.12`, or in a framework
+ * build `Python`. Which it was of several is told by the process id inside.
+ */
+const WORKER_NAME = /^python[\d.]*$/i;
+
+function isAbout(process: string, { signal }: DeathFacts): boolean {
   // The memory guard kills with SIGKILL and nothing else.
   if (process === "JetsamEvent") return signal === "SIGKILL";
-  // A framework build of Python runs as `Python`, whatever it was called as.
-  const names = [processName.toLowerCase(), "python"];
-  return signal !== "SIGKILL" && names.includes(process.toLowerCase());
+  return signal !== "SIGKILL" && WORKER_NAME.test(process);
 }
 
 function partsOf(name: string, offsetMinutes: number): { process: string; at: number } {

@@ -1,3 +1,4 @@
+import type { ReadinessReason } from "../../shared/readiness.ts";
 import type { EpochMs, FailureRecord } from "./failure-record.ts";
 import {
   currentWorker,
@@ -6,6 +7,7 @@ import {
   type Failure,
   type Model,
   type ModelEvent,
+  type ModelState,
   type Moment,
   type WorkerNumber,
 } from "./model-state.ts";
@@ -155,7 +157,7 @@ function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
       });
     case "environment": {
       const record = blameless(model, moment);
-      return same({ ...model, record, state: rest(record, failure.reason) });
+      return same({ ...model, record, state: restAfterRefusal(record, failure.reason) });
     }
     case "crash":
     case "resource": {
@@ -173,4 +175,12 @@ function nextAfter(model: Model, failure: Failure, moment: Moment): Decision {
     default:
       return failure.class satisfies never;
   }
+}
+
+/** A model its failures keep out says as well why its try has not come to anything. */
+function restAfterRefusal(record: FailureRecord, refusal: ReadinessReason): ModelState {
+  const state = rest(record, refusal);
+  if (state.kind !== "quarantined") return state;
+  const message = `${state.reason.message}; its last try was refused: ${refusal.message}`;
+  return { ...state, reason: { ...state.reason, message } };
 }

@@ -34,6 +34,15 @@ describe("finding the supervisor", () => {
     expect(first.asked[0]?.path).toBe("/admin/models");
   });
 
+  it("gives an inference key where there are no keys for operators, as the service takes it", async () => {
+    const { url, asked } = await fakeSupervisor(ok);
+    const home = await temporaryDirectory();
+    await writeFile(join(home, "config.yaml"), `port: ${new URL(url).port}\napi_keys: [first-key-1]\n`);
+    await lmx(["ps"], { OPTA_LMX_HOME: home });
+    await lmx(["ps", "--url", url], { OPTA_LMX_API_KEYS: "key-of-the-env" });
+    expect(asked.map(({ key }) => key)).toEqual(["first-key-1", "key-of-the-env"]);
+  });
+
   it("--config names another configuration", async () => {
     const { url, asked } = await fakeSupervisor(ok);
     const file = join(await temporaryDirectory(), "c.yaml");

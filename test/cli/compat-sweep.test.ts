@@ -200,7 +200,7 @@ describe("compat sweep --model", () => {
       wait: false,
       allow_unsupported_runtime: true,
     });
-    expect(asked.at(-1)).toMatchObject({ path: "/admin/models/unload", body: { model_id: "glm" } });
+    expect(asked.at(-1)).toMatchObject({ path: "/admin/models/unload", body: { model_id: "org/glm" } });
   });
 
   it("leaves a model loaded that was loaded before", async () => {
@@ -243,6 +243,18 @@ describe("compat sweep --model", () => {
     const { code, err } = await lmx(["compat", "sweep", "-m", "org/glm", "--url", url], {}, { delay });
     expect([code, err]).toEqual([1, "lmx: Cancelled; the model is unloaded.\n"]);
     expect(isUnloaded).toBe(true);
+  });
+
+  it("leaves a model alone at Ctrl-C that others wait for, whatever it was called", async () => {
+    const answer = supervisorWith(model("org/glm", "loading"), model("org/glm", "loading"));
+    const { url, asked } = await fakeSupervisor(answer);
+    const delay = () => {
+      process.emit("SIGINT", "SIGINT");
+      return new Promise<void>(() => {});
+    };
+    const { code, err } = await lmx(["compat", "sweep", "-m", "glm", "--url", url], {}, { delay });
+    expect([code, err]).toEqual([1, "lmx: Cancelled; the model stays, as it was wanted before.\n"]);
+    expect(asked.map(({ path }) => path)).not.toContain("/admin/models/unload");
   });
 
   it("is a refusal like every command's when there is no such model", async () => {

@@ -254,7 +254,7 @@ describe("the progress of a load", () => {
 describe("the system's crash report", () => {
   it("is found by name, time and process id, and shown without the home directory", async () => {
     const directory = await temporaryDirectory();
-    const find = crashReportFinder([directory, join(directory, "none")], () => "/x/bin/python3.12", [0]);
+    const find = crashReportFinder([directory, join(directory, "none")], [0]);
     const at = Date.now() - 1_000;
     const stamp = (ms: number) => {
       const local = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString();

@@ -198,7 +198,7 @@ describe("the memory of the last minutes", () => {
 describe("the system's crash reports", () => {
   const at = Date.UTC(2026, 10, 20, 9, 0, 2);
   // One hour east of Greenwich, where names have local time.
-  const death = { at, offsetMinutes: -60, processName: "python3.12", signal: "SIGSEGV" };
+  const death = { at, offsetMinutes: -60, signal: "SIGSEGV" };
   const files = (...names: string[]) => names.map((name) => ({ name, path: `/reports/${name}` }));
   const matched = (facts: Partial<typeof death>, ...names: string[]) =>
     matchReports(files(...names), { ...death, ...facts }).map(({ name }) => name);
@@ -210,15 +210,18 @@ describe("the system's crash reports", () => {
         "python3.12-2026-11-20-100102.ips",
         "python3.12-2026-11-20-100003.ips",
         "Python-2026-11-20-100004.0002.ips",
+        "python-2026-11-20-100002.ips",
         "python3.12_2026-11-20-100005_mac.crash",
         "python3.12-2026-11-20-090003.ips",
         "python3.12-2026-11-19-100003.ips",
         "node-2026-11-20-100003.ips",
+        "pythonic-2026-11-20-100003.ips",
         "JetsamEvent-2026-11-20-100003.ips",
         "python3.12-2026-11-20-100003.diag",
         ".DS_Store",
       ),
     ).toEqual([
+      "python-2026-11-20-100002.ips",
       "python3.12-2026-11-20-100003.ips",
       "Python-2026-11-20-100004.0002.ips",
       "python3.12_2026-11-20-100005_mac.crash",

@@ -11,6 +11,7 @@ import {
   type ModelEvent,
   NEW_MODEL,
 } from "../../supervisor/policy/model-state.ts";
+import { quarantineByOperator } from "../../supervisor/policy/quarantine.ts";
 import { transition } from "../../supervisor/policy/transition.ts";
 
 /** The wall clock is far from the monotonic one, so that mixing them up shows. */
@@ -246,6 +247,21 @@ describe("a model's life", () => {
     ]);
     expect(model.state).toEqual({ kind: "unloaded", reason: failure("environment").reason });
     expect(kinds(effects)).toEqual(["check-admission", "report-failure", "wake-waiters"]);
+  });
+
+  it("says of a model its failures keep out why its try was refused", () => {
+    const { record } = quarantineByOperator(NO_FAILURES, "by hand", 1);
+    const overrides = { unsupportedRuntime: false, safeMode: false };
+    const trying: Model = { ...NEW_MODEL, record, state: { kind: "checking", attempt: 1, overrides } };
+    const refused = failure("environment");
+    const { model } = run([{ kind: "admission-refused", attempt: 1, failure: refused }], trying);
+    expect(model.state).toMatchObject({
+      kind: "quarantined",
+      reason: {
+        code: "model_unstable",
+        message: expect.stringMatching(`^taken out .* its last try was refused: ${refused.reason.message}$`),
+      },
+    });
   });
 
   it("ignores the verdict of a check that was taken back or overtaken by one that goes further", () => {

@@ -38,7 +38,8 @@ export function checkConfiguration(
 /** Whether the API's port can be used, or is: by this service or by somebody else. */
 export async function checkPort({ config, paths }: LoadedConfig): Promise<DoctorCheck> {
   const noted = readAddress(paths.addressFile);
-  const running = noted === null ? null : await askStatus(noted, config.admin_keys[0]);
+  const adminKey = config.admin_keys[0] ?? config.api_keys[0];
+  const running = noted === null ? null : await askStatus(noted, adminKey);
   if (noted !== null && running !== null) return describeRunning(noted, running);
   const { host, port } = config;
   const problem = await tryListening(host, port);
@@ -51,7 +52,7 @@ export async function checkPort({ config, paths }: LoadedConfig): Promise<Doctor
   const another = "Choose another port with --port, or stop what uses it.";
   if (problem !== "EADDRINUSE") return fail("port", `cannot listen on ${host}:${port}: ${problem}`, another);
   const url = urlOf(host, port);
-  const other = await askStatus(url, config.admin_keys[0]);
+  const other = await askStatus(url, adminKey);
   if (other === null) return fail("port", `${host}:${port} is used by another program`, another);
   const place = other.kind === "status" ? other.stateDirectory : "another state directory";
   return fail("port", `an Opta-LMX on ${place} answers at ${url}`, another);

@@ -1,9 +1,25 @@
 import { createRoute } from "@hono/zod-openapi";
-import { sweepAcceptedSchema, sweepRequestSchema, sweepStatusSchema } from "../../../shared/admin-sweep.ts";
-import type { Sweep } from "../../cluster/compat-sweep.ts";
+import {
+  type SweepAccepted,
+  type SweepRequest,
+  type SweepStatus,
+  sweepAcceptedSchema,
+  sweepRequestSchema,
+  sweepStatusSchema,
+} from "../../../shared/admin-sweep.ts";
+import type { OperatorWord } from "../../cluster/cluster.ts";
 import type { App } from "../app-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
+import { operatorWord } from "../operator-word.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
+
+/** A sweep and whoever begins or ends it. */
+export interface SweepControl {
+  start(request: SweepRequest, word: OperatorWord): Promise<SweepAccepted>;
+  status(): SweepStatus;
+  /** None running is a success. */
+  cancel(word: OperatorWord): Promise<SweepStatus>;
+}
 
 const PATH = "/admin/models/compatibility/sweep";
 
@@ -49,12 +65,12 @@ const cancelRoute = createRoute({
 });
 
 /** `POST`, `GET` and `DELETE /admin/models/compatibility/sweep`. A sweep goes on when its client leaves. */
-export function addAdminCompatSweepRoutes(app: App, { sweep }: { readonly sweep: Sweep }): void {
+export function addAdminCompatSweepRoutes(app: App, { sweep }: { readonly sweep: SweepControl }): void {
   app.openAPIRegistry.registerPath(startRoute);
   app.post(PATH, jsonBody(sweepRequestSchema), async (c) =>
-    c.json(await sweep.start(c.req.valid("json")), 202),
+    c.json(await sweep.start(c.req.valid("json"), operatorWord(c, null)), 202),
   );
   app.openapi(statusRoute, (c) => c.json(sweep.status(), 200));
-  app.openapi(deleteRoute, async (c) => c.json(await sweep.cancel(), 200));
-  app.openapi(cancelRoute, async (c) => c.json(await sweep.cancel(), 200));
+  app.openapi(deleteRoute, async (c) => c.json(await sweep.cancel(operatorWord(c, null)), 200));
+  app.openapi(cancelRoute, async (c) => c.json(await sweep.cancel(operatorWord(c, null)), 200));
 }

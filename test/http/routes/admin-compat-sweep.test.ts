@@ -2,10 +2,12 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { describe, expect, it } from "vitest";
 import { sweepAcceptedSchema, sweepStatusSchema } from "../../../shared/admin-sweep.ts";
 import { toLmxError } from "../../../shared/errors.ts";
+import { auditedSweep } from "../../../supervisor/audited-sweep.ts";
 import type { AppEnv } from "../../../supervisor/http/app-context.ts";
 import { respondWithError } from "../../../supervisor/http/error-reply.ts";
 import { addAdminCompatSweepRoutes } from "../../../supervisor/http/routes/admin-compat-sweep.ts";
 import { openapiDocument } from "../../../supervisor/http/routes/openapi.ts";
+import type { AuditRow } from "../../../supervisor/store/audit-log.ts";
 import { sweepWithFakes, until } from "../../support/fake-sweep.ts";
 import { errorOf, post } from "../test-app.ts";
 
@@ -15,9 +17,11 @@ async function served() {
   const fakes = await sweepWithFakes({ manual: ["load"] });
   const app = new OpenAPIHono<AppEnv>();
   app.onError((thrown, c) => respondWithError(c, toLmxError(thrown)));
-  addAdminCompatSweepRoutes(app, fakes);
+  const audited: AuditRow[] = [];
+  const audit = { append: async (row: AuditRow) => void audited.push(row) };
+  addAdminCompatSweepRoutes(app, { sweep: auditedSweep(fakes.sweep, audit) });
   const status = async (response: Response) => sweepStatusSchema.parse(await response.json());
-  return { ...fakes, app, status };
+  return { ...fakes, app, status, audited };
 }
 
 describe("the sweep over HTTP", () => {
@@ -43,6 +47,19 @@ describe("the sweep over HTTP", () => {
     const { app, status } = await served();
     const answer = await app.request(`${PATH}/cancel`, { method: "POST" });
     expect([answer.status, (await status(answer)).state]).toEqual([200, "idle"]);
+  });
+
+  it("stands in the audit trail, with who began and who ended it, and only what came of it", async () => {
+    const { app, audited } = await served();
+    await app.request(PATH, { method: "DELETE" });
+    const begun = await post(app, PATH, { archs: ["a"] }, { "x-admin-key": "an-operators-key" });
+    const { id } = sweepAcceptedSchema.parse(await begun.json());
+    await post(app, PATH, {});
+    await app.request(PATH, { method: "DELETE" });
+    expect(audited.map(({ action, actor, details }) => [action, actor.key, details])).toEqual([
+      ["compat_sweep", expect.stringMatching(/^[0-9a-f]{8}$/), { sweep: id, total: 1 }],
+      ["compat_sweep_cancel", null, { sweep: id }],
+    ]);
   });
 
   it("refuses a second one with 429 that no client repeats by itself", async () => {
