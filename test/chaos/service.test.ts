@@ -587,6 +587,10 @@ describe("a bug of our own", () => {
       await isGone(pid, ORPHANS_MS);
       await noWorkerIsLeft(chaos);
       expect(startsOf(chaos).at(-1)?.stoppedAt).toBeNull();
+      expect(chaos.logLines().at(-1)).toMatchObject({
+        msg: "a bug: the service ends",
+        err: { message: "chaos", stack: expect.stringContaining("inject-error") },
+      });
     },
   );
 });
