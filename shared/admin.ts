@@ -22,6 +22,10 @@ export const workerInfoSchema = z.object({
   mlx_version: z.string().nullable(),
   memory_bytes: z.number().int().nullable(),
   in_flight: z.number().int(),
+  checks: z
+    .array(checkSchema)
+    .default([])
+    .describe("what admission and the canary found at this load; empty until it serves"),
 });
 
 export const modelCapabilitiesSchema = z

@@ -253,6 +253,15 @@ describe("what is wrong is said with file, line, and what to write instead", () 
     expect((await fixture(bomb.join("\n"))).problems()[0]).toMatch(/alias/i);
   });
 
+  it.each(["admin_keys: |hunter2hunter2\n", "api_keys: [\n]\n]\nhunter2hunter2\n"])(
+    "does not repeat what it cannot read: %j",
+    async (text) => {
+      const problems = (await fixture(text)).problems().join();
+      expect(problems).toMatch(/config\.yaml:\d+:\d+: \w/);
+      expect(problems).not.toContain("hunter2");
+    },
+  );
+
   it("does not repeat a key that begins with a star", async () => {
     const problems = (await fixture("api_keys: [*hunter2hunter2]\n")).problems().join();
     expect(problems).toContain("has to stand in quotes");

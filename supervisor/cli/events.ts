@@ -21,7 +21,8 @@ export const eventsCommand: Command = {
   },
   help: `Every change of a model's state with its reason, progress of loads, canaries, workers that start and end,
 quarantines, safe mode, and a Python runtime or a disk that fails. A supervisor keeps its last 2000 events; what
-mattered in earlier runs is in "lmx logs". With --follow a connection that breaks is tried again, and what was missed is shown.
+mattered in earlier runs is in "lmx logs". With --follow a connection that breaks is tried again, and what was missed is
+shown.
 
 Options:
   -f, --follow      go on with events as they happen, until Ctrl-C

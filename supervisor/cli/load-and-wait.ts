@@ -110,6 +110,7 @@ function finished(accepted: LoadResult, { readiness, worker }: ModelDetail, elap
     readiness,
     load_seconds: elapsedMs / 1_000,
     memory_bytes: worker?.memory_bytes ?? null,
+    checks: worker?.checks ?? [],
   };
 }
 

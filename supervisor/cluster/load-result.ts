@@ -19,8 +19,13 @@ export function loadResult(
     readiness,
     load_seconds: evidence?.loaded.load_seconds ?? null,
     memory_bytes: evidence?.loaded.memory_bytes ?? null,
-    checks: [...(admitted?.result.checks ?? []), ...(evidence === null ? [] : [canaryCheck(evidence)])],
+    checks: loadChecks(admitted, evidence),
   };
+}
+
+/** What was found of a load, before it and by its canary. */
+export function loadChecks(admitted: AdmissionReport | null, evidence: LoadEvidence | null): Check[] {
+  return [...(admitted?.result.checks ?? []), ...(evidence === null ? [] : [canaryCheck(evidence)])];
 }
 
 function canaryCheck({ warning }: LoadEvidence): Check {

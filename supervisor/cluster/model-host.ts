@@ -13,7 +13,7 @@ import { currentWorker, holdsMemory, type ModelState, type Overrides } from "../
 import { mayStart } from "../policy/quarantine.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
-import { loadResult } from "./load-result.ts";
+import { loadChecks, loadResult } from "./load-result.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type MachinePorts, ModelMachine } from "./model-machine.ts";
 import { capabilitiesOf, readinessOf } from "./model-view.ts";
@@ -107,7 +107,7 @@ export class ModelHost {
   }
 
   detail(): ModelDetail {
-    const { entry, announced, workers } = this.#machine;
+    const { admitted, announced, entry, workers } = this.#machine;
     const worker = currentWorker(announced.state);
     const session = worker === null ? null : workers.session(worker);
     const versions = session?.initialized?.versions;
@@ -131,6 +131,7 @@ export class ModelHost {
               mlx_version: versions?.mlx ?? null,
               memory_bytes: session.loaded === null ? null : workers.memoryBytes,
               in_flight: session.inFlight,
+              checks: announced.state.kind === "routable" ? loadChecks(admitted, workers.evidence()) : [],
             },
     };
   }

@@ -55,11 +55,16 @@ export class WorkerLogs implements WorkerLogDesk {
     };
     const lines = new StderrLines();
     const flood = new Flood(this.#options.now);
+    const keys = new PrivateKeyLines();
+    const tellLeftOut = (lost: number) => {
+      if (lost > 0) tell("lines of this worker were left out: too many at once", { lost });
+    };
     const write = (said: readonly string[]) => {
       for (const text of said) {
         const { isKept, leftOut } = flood.take(text.length);
-        if (leftOut > 0) tell("lines of this worker were left out: too many at once", { lost: leftOut });
-        if (isKept) tell(redact(text, this.#options.redaction()));
+        tellLeftOut(leftOut);
+        const isSecret = keys.isWithin(text);
+        if (isKept && !isSecret) tell(redact(text, this.#options.redaction()));
       }
     };
     tell("worker taken");
@@ -67,6 +72,7 @@ export class WorkerLogs implements WorkerLogDesk {
     worker.onStderr = (chunk) => write(lines.push(chunk));
     void worker.exited.then(({ code, signal, intent }) => {
       write(lines.end());
+      tellLeftOut(flood.untold());
       tell("worker exited", { code, signal, intent });
       this.#leave(modelId, file);
     });
@@ -105,8 +111,25 @@ class Flood {
       this.#leftOut += 1;
       return { isKept: false, leftOut: 0 };
     }
+    return { isKept: true, leftOut: this.untold() };
+  }
+
+  /** Lines that were not kept and have not been told of. */
+  untold(): number {
     const leftOut = this.#leftOut;
     this.#leftOut = 0;
-    return { isKept: true, leftOut };
+    return leftOut;
+  }
+}
+
+/** Finds the lines between the first and the last of a private key, which alone look like nothing. */
+class PrivateKeyLines {
+  #isInside = false;
+
+  isWithin(line: string): boolean {
+    const wasInside = this.#isInside;
+    if (/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----/.test(line)) this.#isInside = true;
+    else if (!/^\s*[\w+/=]{1,128}\s*$/.test(line)) this.#isInside = false;
+    return wasInside && this.#isInside;
   }
 }

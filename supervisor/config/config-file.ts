@@ -27,7 +27,7 @@ export function readConfigFile(path: string, required: boolean): ConfigFile {
   };
   if (document.errors.length > 0) {
     throw new ConfigError(
-      document.errors.map((error) => `${where(error.pos[0])}: ${withoutAlias(firstLine(error.message))}`),
+      document.errors.map((error) => `${where(error.pos[0])}: ${withoutQuote(firstLine(error.message))}`),
     );
   }
   return {
@@ -67,14 +67,16 @@ function toPlain(convert: () => unknown, path: string): unknown {
   } catch (thrown) {
     // Aliases that unfold without end.
     throw new ConfigError([
-      `${path}: ${thrown instanceof Error ? withoutAlias(firstLine(thrown.message)) : "cannot be read"}`,
+      `${path}: ${thrown instanceof Error ? withoutQuote(firstLine(thrown.message)) : "cannot be read"}`,
     ]);
   }
 }
 
-/** What looks like an alias may be a key that begins with a star and was not put in quotes. */
-function withoutAlias(message: string): string {
-  return message.replace(/^(Unresolved alias)\b.*$/, "$1; a value that begins with * has to stand in quotes");
+/** The reader quotes what it cannot read after a colon; that may be a key, also one that looks like an alias. */
+function withoutQuote(message: string): string {
+  return message
+    .replace(/^(Unresolved alias)\b.*$/, "$1; a value that begins with * has to stand in quotes")
+    .replace(/: .*$/, "");
 }
 
 function asMapping(value: unknown, path: string): Record<string, unknown> {

@@ -152,13 +152,14 @@ export class LogFile {
   }
 
   async #append(text: string): Promise<void> {
-    const bytes = Buffer.from(this.#isTroubled ? `${this.#lossNotice()}${text}` : text);
+    const lost = this.#lostLines;
+    const bytes = Buffer.from(lost > 0 ? `${this.#lossNotice(lost)}${text}` : text);
     this.#handle ??= await this.#open();
     if (this.#size > 0 && this.#size + bytes.length > this.#fileBytes)
       this.#handle = await this.#rotate(this.#handle);
     await this.#handle.appendFile(bytes);
     this.#size += bytes.length;
-    if (this.#isTroubled) this.#lostLines = 0;
+    this.#lostLines -= lost;
   }
 
   async #open(): Promise<FileHandle> {
@@ -191,8 +192,8 @@ export class LogFile {
   }
 
   /** On a line of its own: the disk may have been full in the middle of one. */
-  #lossNotice(): string {
-    const notice = { level: 40, time: Date.now(), lost: this.#lostLines, msg: "lines of this log were lost" };
-    return `\n${JSON.stringify(notice)}\n`;
+  #lossNotice(lost: number): string {
+    const notice = { level: 40, time: Date.now(), lost, msg: "lines of this log were lost" };
+    return `${this.#isTroubled ? "\n" : ""}${JSON.stringify(notice)}\n`;
   }
 }

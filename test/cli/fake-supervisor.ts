@@ -64,6 +64,7 @@ export function model(id: string, state: Readiness["state"], changes: Partial<Re
     mlx_version: null,
     memory_bytes: 3 * 1024 ** 3,
     in_flight: 2,
+    checks: [],
   };
   return {
     id,

@@ -39,6 +39,18 @@ describe("load", () => {
     expect([code, out, err]).toEqual([0, "org/a is routable (0.0 s, 3.0 GiB)\n", ""]);
   });
 
+  it("shows what admission or the canary warn of", async () => {
+    const warning = { name: "canary", status: "warn", detail: "it answered\u001b nothing" } as const;
+    const passed = { name: "files", status: "pass", detail: "whole" } as const;
+    const served = model("org/a", "routable");
+    const worker = { ...served.worker!, checks: [passed, warning] };
+    const { url } = await fakeSupervisor(loading(model("org/a", "loading"), { ...served, worker }));
+    const { out } = await lmx(["load", "org/a", "--url", url]);
+    expect(out).toMatch(/^org\/a is routable \(.*\)\n {2}canary: it answered\S* nothing\n$/);
+    const json = await lmx(["load", "org/a", "--json", "--url", url]);
+    expect(JSON.parse(json.out).checks).toEqual([passed, warning]);
+  });
+
   it.each([
     ["allow-unsupported-runtime", true],
     ["override-safe-mode", true],

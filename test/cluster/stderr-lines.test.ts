@@ -23,3 +23,12 @@ it("cuts a line without end into pieces and keeps none of it waiting", () => {
   expect(Math.max(...found.map((piece) => piece.length))).toBe(8 * 1024);
   expect(found.join("")).toBe("x".repeat(100_000));
 });
+
+it("cuts between words, so that no key is in two pieces", () => {
+  const lines = new StderrLines();
+  const text = `${"x ".repeat(4_090)}token=abcdefghijklmnopqrstuvwxyz and more`;
+  const found = [...lines.push(Buffer.from(text)), ...lines.end()];
+  expect(found).toHaveLength(2);
+  expect(found[1]).toBe("token=abcdefghijklmnopqrstuvwxyz and more");
+  expect(found.join("")).toBe(text);
+});

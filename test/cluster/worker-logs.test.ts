@@ -82,6 +82,28 @@ describe("the log of a model's workers", () => {
     expect(said("m")[1]).toBe("reading ~/models with [redacted]");
   });
 
+  it("has no private key that is written line by line, and all that comes after it", () => {
+    const { logs, said, fakeWorker } = setUp();
+    const { worker, say } = fakeWorker(1);
+    logs.attach("m", worker);
+    say(
+      `-----BEGIN RSA PRIVATE KEY-----\n${"MIIEpAIBAAKCAQEA\n".repeat(3)}abc=\n-----END RSA PRIVATE KEY-----\nloaded\n`,
+    );
+    expect(said("m").join("\n")).not.toMatch(/MII|abc=/);
+    expect(said("m").at(-1)).toBe("loaded");
+  });
+
+  it("tells at a worker's end what of its last words was left out", async () => {
+    const { logs, written, fakeWorker } = setUp();
+    const { worker, say, exit } = fakeWorker(1);
+    logs.attach("m", worker);
+    for (let count = 0; count < 1_000; count++) say(`${"x".repeat(1_023)}\n`);
+    const kept = (written.m?.length ?? 0) - 1;
+    exit({ code: 1, signal: null, intent: null });
+    await worker.exited;
+    expect(written.m?.slice(-2)).toMatchObject([{ lost: 1_000 - kept }, { msg: "worker exited" }]);
+  });
+
   it("lets a flood pass, says how much is missing, and goes on", () => {
     const { logs, clock, written, fakeWorker } = setUp();
     const { worker, say } = fakeWorker(1);

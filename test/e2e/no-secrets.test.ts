@@ -117,14 +117,15 @@ async function everything(): Promise<Map<string, string>> {
   for (const path of [
     "status",
     "models",
-    "events",
+    "models/compatibility",
+    "events?last_event_id=0&follow=false",
     "audit",
     "config",
     "health?verbose",
     "memory",
     "models/dossiers",
   ])
-    if (path !== "events") places.set(`/admin/${path}`, await see(`/admin/${path}`));
+    places.set(`/admin/${path}`, await see(`/admin/${path}`));
   places.set("/metrics", await see("/metrics"));
   places.set("/admin/models/lmx-demo/performance", await see("/admin/models/lmx-demo/performance"));
   for (const args of [

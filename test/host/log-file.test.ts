@@ -68,6 +68,20 @@ it("a disk that refuses costs lines and one warning, and is tried again after a 
   expect(lines.slice(1)).toEqual(["back"]);
 });
 
+it("says how much was left out because the disk was slow", async () => {
+  const { path, log } = await logIn(await temporaryDirectory());
+  const line = `${"x".repeat(1024 * 1024 - 1)}\n`;
+  for (let count = 0; count < 7; count++) log.write(line);
+  await log.flush();
+  log.write("later\n");
+  await log.flush();
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  expect(lines.filter((text) => text !== line.trimEnd())).toEqual([
+    expect.stringContaining('"lost":3,"msg":"lines of this log were lost"'),
+    "later",
+  ]);
+});
+
 it("a line that was cut by a full disk does not swallow the next", async () => {
   const directory = await temporaryDirectory();
   let time = 0;
