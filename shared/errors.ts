@@ -188,6 +188,15 @@ export class LmxError extends Error {
   }
 }
 
+/** About how long a restart takes. */
+const RESTART_SECONDS = 5;
+
+/** The service was asked to stop: nothing new is begun. */
+export function serverStopping(): LmxError {
+  const message = "The server is stopping and begins nothing new; retry in a few seconds.";
+  return new LmxError("server_is_overloaded", message, { retryAfterSeconds: RESTART_SECONDS });
+}
+
 /** Anything thrown, as an LmxError; what is not one already is a bug of ours and becomes `internal_error`. */
 export function toLmxError(thrown: unknown): LmxError {
   if (thrown instanceof LmxError) return thrown;

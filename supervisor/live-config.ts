@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { ConfigReload, ConfigReport } from "../shared/admin-config.ts";
 import type { Config } from "../shared/config.ts";
-import { LmxError } from "../shared/errors.ts";
+import { LmxError, serverStopping } from "../shared/errors.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { EventSink } from "./cluster/event-log.ts";
 import { ConfigError } from "./config/config-problem.ts";
@@ -90,7 +90,7 @@ export interface ReloadParts {
  */
 export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"]): Promise<ConfigReload> {
   const { live, log } = parts;
-  if (parts.draining()) throw new LmxError("server_is_overloaded", "The server is stopping.");
+  if (parts.draining()) throw serverStopping();
   const before = live.config.auto_load;
   const plan = await replaceOrRefuse(parts, actor);
   const { applied, needsRestart, unchanged } = plan;

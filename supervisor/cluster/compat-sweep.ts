@@ -7,7 +7,7 @@ import type {
   SweepResult,
   SweepStatus,
 } from "../../shared/admin-sweep.ts";
-import { LmxError } from "../../shared/errors.ts";
+import { LmxError, serverStopping } from "../../shared/errors.ts";
 import { BACKEND, type BackendVersions } from "./model-record.ts";
 import { planSweep } from "./plan-sweep.ts";
 import { platform, type SweepRecord } from "./sweep-record.ts";
@@ -59,7 +59,7 @@ export class CompatSweep implements Sweep {
   }
 
   async start({ archs, force }: SweepRequest): Promise<SweepAccepted> {
-    if (this.#isClosed) throw new LmxError("server_is_overloaded", "The server is stopping.");
+    if (this.#isClosed) throw serverStopping();
     if (this.#running !== null) throw this.#busy();
     const controller = new AbortController();
     const { promise: over, resolve: finish } = Promise.withResolvers<void>();

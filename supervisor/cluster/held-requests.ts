@@ -1,4 +1,4 @@
-import { LmxError } from "../../shared/errors.ts";
+import { type LmxError, serverStopping } from "../../shared/errors.ts";
 import { decideHold } from "../policy/hold.ts";
 import { concurrencyLimit } from "../policy/quarantine.ts";
 import { noSeat, refusal, startFailure, suspectedRequest } from "./load-errors.ts";
@@ -105,7 +105,7 @@ export class HeldRequests {
     const { lastFailure: failed, entry } = this.#machine;
     if (failed !== null && failed.number > failuresBefore)
       return startFailure(entry.id, failed.failure.reason);
-    if (this.#isClosing) return new LmxError("server_is_overloaded", "The server is stopping.");
+    if (this.#isClosing) return serverStopping();
     return refusal(entry.id, { kind: "refuse-not-loaded", reason: null });
   }
 

@@ -7,7 +7,7 @@ import type {
   UnloadResult,
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
-import { LmxError } from "../../shared/errors.ts";
+import { LmxError, serverStopping } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
 import type { Catalogue } from "../models/catalogue.ts";
@@ -246,7 +246,7 @@ export class ModelCluster implements Cluster {
     const hosts = [...this.#hosts.values()];
     for (const host of hosts) host.close();
     await Promise.all(hosts.map((host) => host.unload(new AbortController().signal)));
-    this.#stopping.abort(stopping());
+    this.#stopping.abort(serverStopping());
   }
 
   /** Kills every worker; for a stop that cannot wait. */
@@ -256,7 +256,7 @@ export class ModelCluster implements Cluster {
 
   /** @throws LmxError server_is_overloaded */
   #refuseWhenStopping(): void {
-    if (this.#isStopping) throw stopping();
+    if (this.#isStopping) throw serverStopping();
   }
 
   async #freshen(): Promise<void> {
@@ -303,10 +303,6 @@ export class ModelCluster implements Cluster {
 /** What an operator gave as reason, for an event. */
 function operatorsReason(code: string, { reason }: OperatorWord): ReadinessReason {
   return { code, cause: "operator", message: reason ?? "no reason given" };
-}
-
-function stopping(): LmxError {
-  return new LmxError("server_is_overloaded", "The server is stopping.", { retryAfterSeconds: 5 });
 }
 
 function wishOf({ allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions): LoadWish {
