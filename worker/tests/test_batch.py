@@ -98,10 +98,10 @@ def test_seeded_rows_are_the_same_alone_and_in_any_batch(model: Any) -> None:
     ]
     expected = [alone(model, row) for row in rows]
     for order_seed in range(3):
-        assert _interleaved(model, rows, random.Random(order_seed)) == expected
+        assert interleaved(model, rows, random.Random(order_seed)) == expected
 
 
-def _interleaved(model: Any, rows: list[RowRequest], rng: random.Random) -> list[list[int]]:
+def interleaved(model: Any, rows: list[RowRequest], rng: random.Random) -> list[list[int]]:
     run = Run(Batch(model, (), 6))
     order = list(range(len(rows)))
     rng.shuffle(order)

@@ -14,9 +14,11 @@ from typing import Any, cast
 
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch, StopSequences
+from mlx_lm.models.cache import KVCache, RotatingKVCache, make_prompt_cache
 
 from lmx_worker.engine import EngineFinish, RowRequest, RowToken, StepResult
 from lmx_worker.mlx_engine.evidence import RowEvidence, gather_evidence, pending_arrays
+from lmx_worker.mlx_engine.footprint import leaf_caches
 from lmx_worker.mlx_engine.logit_edits import LogitEdits
 from lmx_worker.mlx_engine.sampling import Sampler
 
@@ -127,6 +129,11 @@ class Batch:
         )
         generator._generation_batch = KeyedGenerationBatch.empty(model, generator.sampler)
         self._generator = generator
+        # Padding behind a prompt leaves a cache of keys and values again; a state that every token changes
+        # keeps it, and many architectures do not mask it there. So rows with such a state are never padded.
+        self._even_chunks = not all(
+            isinstance(cache, KVCache | RotatingKVCache) for cache in leaf_caches(make_prompt_cache(model))
+        )
         # Per row, because a row's stop sequences replace the generator's instead of adding to them.
         self._stops = StopSequences([(token,) for token in eos_token_ids])
         self._spared = (*line_break_ids, *eos_token_ids)
@@ -151,12 +158,20 @@ class Batch:
 
     def step(self, prefill_chunk: int) -> StepResult:
         """One decode step, then at most `prefill_chunk` tokens for each row in prefill."""
-        self._generator.prefill_step_size = prefill_chunk
-        self._generator._prompt_batch.prefill_step_size = prefill_chunk
+        chunk = self._even_chunk(prefill_chunk) if self._even_chunks else prefill_chunk
+        self._generator.prefill_step_size = chunk
+        self._generator._prompt_batch.prefill_step_size = chunk
         with self._generator.stats() as stats:
             _, responses = self._generator.next()
         tokens = [_row_token(response) for response in responses]
         return StepResult(tokens, stats.prompt_tokens, stats.prompt_time)
+
+    def _even_chunk(self, chunk: int) -> int:
+        """At most `chunk`, and no more tokens than any row in prefill still has before its last one."""
+        working = [segments for segments, *_ in self._generator._currently_processing]
+        waiting = [segments for _, segments, *_ in self._generator._unprocessed_sequences]
+        # A row with a single segment has only its last token left: the next step takes that one.
+        return min([chunk, *(len(segments[0]) for segments in (*working, *waiting) if len(segments) > 1)])
 
     def close(self) -> None:
         """Let go of the caches."""
