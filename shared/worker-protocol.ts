@@ -87,6 +87,12 @@ export const loadResult = z.object({
   has_chat_template: z.boolean().optional(),
   can_fill: z.boolean().optional().describe("the tokenizer has fill-in-the-middle tokens"),
   caches: z.array(cacheFootprintSchema).optional(),
+  max_rows: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("rows the engine takes at once; only there when they are fewer than `max_concurrency`"),
   memory_bytes: z.number().int(),
   peak_memory_bytes: z.number().int(),
   load_seconds: z.number(),

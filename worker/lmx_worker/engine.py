@@ -104,10 +104,11 @@ class TextCodec(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is in memory."""
+    """A model that is in memory. `max_rows`: how many it takes at once, at most what was asked for."""
 
     facts: ModelFacts
     codec: TextCodec
+    max_rows: int
 
 
 @dataclass(frozen=True)

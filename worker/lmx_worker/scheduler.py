@@ -169,7 +169,7 @@ class Scheduler:
         model = self._engine.load(command, Progress(self._send, self._status))
         budget = command.cache_budget_bytes
         limits = Limits(
-            max_rows=command.max_concurrency,
+            max_rows=model.max_rows,
             cache=None if budget is None else CacheBudget(model.facts.caches, budget),
         )
         self._generations = Generations(
@@ -178,6 +178,7 @@ class Scheduler:
         memory = self._engine.memory()
         return {
             **asdict(model.facts),
+            **({"max_rows": model.max_rows} if model.max_rows < command.max_concurrency else {}),
             "memory_bytes": memory.active,
             "peak_memory_bytes": memory.peak,
             "load_seconds": round(monotonic() - started, 6),

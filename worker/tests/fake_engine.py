@@ -76,6 +76,8 @@ class FakeEngine:
     caches: tuple[CacheFootprint, ...] = ()
     context_tokens: int = 100
     inspect_fault: Exception | None = None
+    codec: FakeCodec = field(default_factory=FakeCodec)
+    most_rows: int = 1000
 
     def initialize(self) -> RuntimeFacts:
         return RuntimeFacts({"python": "3", "mlx": "0", "mlx_lm": "0", "transformers": "0"}, "cpu")
@@ -90,7 +92,9 @@ class FakeEngine:
         if self.load_fault is not None:
             raise self.load_fault
         return LoadedModel(
-            ModelFacts("fake", self.context_tokens, 256, (END,), None, False, caches=self.caches), FakeCodec()
+            ModelFacts("fake", self.context_tokens, 256, (END,), None, False, caches=self.caches),
+            self.codec,
+            min(request.max_concurrency, self.most_rows),
         )
 
     def insert(self, row: RowRequest) -> int:

@@ -250,6 +250,23 @@ def test_a_bug_in_a_command_is_an_internal_error() -> None:
     assert talk.answer(call)["error"]["code"] == -32603
 
 
+def test_an_engine_that_takes_one_row_at_a_time_gets_one() -> None:
+    talk = Conversation(FakeEngine(most_rows=1), rows=4)
+    assert talk.answer(2)["result"]["max_rows"] == 1
+    assert "max_rows" not in Conversation(FakeEngine(), rows=4).answer(2)["result"]
+    most = 0
+
+    def count() -> None:
+        nonlocal most
+        most = max(most, len(talk.engine.rows))
+
+    talk.engine.before_step = count
+    talk.ask("a", "x", 6)
+    talk.ask("b", "y", 6)
+    talk.run_until_idle()
+    assert [talk.last_event(name)["type"] for name in ("a", "b")] == ["finish", "finish"] and most == 1
+
+
 def test_shutdown_drops_rows_without_a_word_and_closes_before_it_answers() -> None:
     talk = Conversation(FakeEngine())
     talk.ask("a", "x", 90)

@@ -1,6 +1,7 @@
 """MlxEngine: the Engine of engine.py on top of mlx and mlx_lm. Main thread only."""
 
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,7 @@ class MlxEngine:
         return inspect_model(request)
 
     def load(self, request: Load, progress: Callable[[LoadProgress], None]) -> LoadedModel:
-        """Read the model and prove the whole path with one token. Raises RequestFailure."""
+        """Read the model and prove the path, with one token and with several rows. Raises RequestFailure."""
         from lmx_worker.mlx_engine.codec import MlxCodec
         from lmx_worker.mlx_engine.load import read_model
 
@@ -69,7 +70,8 @@ class MlxEngine:
         codec = MlxCodec(loaded.tokenizer)
         self._line_break = codec.line_break_ids
         self.rebuild()
-        return LoadedModel(loaded.facts, codec)
+        self._limit_rows(loaded.facts.vocab_size)
+        return LoadedModel(loaded.facts, codec, self._max_rows)
 
     def insert(self, row: RowRequest) -> int:
         """Queue a row and return its number."""
@@ -94,6 +96,20 @@ class MlxEngine:
         while not batch.step(prefill_chunk=8).tokens:
             pass
         self._batch = batch
+
+    def _limit_rows(self, vocab_size: int) -> None:
+        """One row at a time for a model that cannot do more: two requests at once would fail every time."""
+        from lmx_worker.mlx_engine.batch import Batch
+        from lmx_worker.mlx_engine.shared_batch import why_single_row
+
+        if self._max_rows == 1:
+            return
+        reason = why_single_row(self._model, lambda: Batch(self._model, (), self._max_rows), vocab_size)
+        if reason is None:
+            return
+        print(f"This model gets one row at a time: {reason}", file=sys.stderr, flush=True)
+        self._max_rows = 1
+        self.rebuild()
 
     def memory(self) -> MemoryFacts:
         """Bytes as mlx counts them."""
