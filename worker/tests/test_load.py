@@ -67,6 +67,8 @@ def test_the_context_is_the_smaller_of_the_models_and_the_wanted(model: Path) ->
     assert load(model, 10**6).facts.context_tokens == 2048
     change_config(model, max_position_embeddings=...)
     assert load(model).facts.context_tokens == 4096
+    assert load(model, 100).facts.context_tokens == 100
+    assert load(model, 100_000).facts.context_tokens == 100_000
 
 
 def test_progress_ends_at_the_total(model: Path) -> None:

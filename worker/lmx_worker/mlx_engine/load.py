@@ -203,20 +203,23 @@ def model_type(config: dict[str, Any]) -> str:
 
 
 def context_tokens(request: Load | Inspect, config: dict[str, Any]) -> int:
-    """Tokens of prompt and completion together: what was asked for, but not more than the config says."""
-    configured = _configured_context_tokens(config)
-    wanted = request.max_context_tokens
-    return configured if wanted is None else min(configured, wanted)
+    """Tokens of prompt and completion together: what was asked for, but not more than the config says.
+
+    A config that names no length, as of a recurrent model, limits nothing; DEFAULT_CONTEXT_TOKENS is for when
+    nothing was asked for either.
+    """
+    known = [tokens for tokens in (_configured_context_tokens(config), request.max_context_tokens) if tokens]
+    return min(known, default=DEFAULT_CONTEXT_TOKENS)
 
 
-def _configured_context_tokens(config: dict[str, Any]) -> int:
+def _configured_context_tokens(config: dict[str, Any]) -> int | None:
     text_config = config.get("text_config")
     for source in (config, text_config if isinstance(text_config, dict) else {}):
         for key in CONTEXT_KEYS:
             value = source.get(key)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 return value
-    return DEFAULT_CONTEXT_TOKENS
+    return None
 
 
 def _vocab_size(model: nn.Module) -> int:
