@@ -12,6 +12,7 @@ from lmx_worker.canary import CanaryRun, canary_prompt
 from lmx_worker.commands import Canary, Generate
 from lmx_worker.completion import Completion
 from lmx_worker.engine import EncodedPrompt, Engine, LoadedModel, RowToken
+from lmx_worker.engine_lost import EngineLost, check_engine
 from lmx_worker.failure import RequestFailure, fatal_cause, first_line
 from lmx_worker.limits import check_sampling, check_size
 from lmx_worker.pacing import Limits, Occupancy, PrefillRate, WaitingRow, choose_next, prefill_chunk
@@ -21,14 +22,6 @@ from lmx_worker.status import Status
 from lmx_worker.step_lines import step_lines
 
 Send = Callable[[dict[str, Any]], None]
-
-
-class EngineLost(Exception):
-    """The engine cannot be trusted again; the process must end."""
-
-    def __init__(self, cause: str, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
 
 
 class Generations:
@@ -87,8 +80,11 @@ class Generations:
                 raise prepared.outcome
             self._queue(ticket, prepared.outcome)
         except RequestFailure as failure:
-            self._close(ticket)
-            self._answer(ticket, error=failure.as_error())
+            self._refuse(ticket, failure)
+        except Exception as error:  # one request must not cost the others their worker
+            check_engine(error)
+            message = f"Checking the prompt failed: {first_line(error)}"
+            self._refuse(ticket, RequestFailure("internal_error", message, error_type=type(error).__name__))
 
     def cancel(self, request_id: str) -> bool:
         """End a generation before the next step; False when there is none of this name."""
@@ -135,6 +131,10 @@ class Generations:
             self._board.close(ticket)
         self._count()
 
+    def _refuse(self, ticket: Ticket, failure: RequestFailure) -> None:
+        self._close(ticket)
+        self._answer(ticket, error=failure.as_error())
+
     def _queue(self, ticket: Ticket, prompt: EncodedPrompt) -> None:
         admitted = admit_prompt(ticket.call_id, ticket.command, prompt, self._model, self._limits.cache)
         final_length = len(prompt.token_ids) + admitted.row.max_tokens
@@ -153,9 +153,13 @@ class Generations:
             if chosen is None:
                 return
             ticket = waiting[chosen]
-            assert ticket.waiting is not None
-            ticket.row = self._engine.insert(ticket.waiting)
-            ticket.waiting = None
+            row, ticket.waiting = ticket.waiting, None
+            assert row is not None
+            try:
+                ticket.row = self._engine.insert(row)
+            except Exception as error:  # a refused row takes no other one with it
+                check_engine(error)
+                self._fail([ticket], "internal_error", f"The engine refused the prompt: {first_line(error)}")
 
     def _occupancy(self) -> Occupancy:
         running = self._board.running()
@@ -172,9 +176,22 @@ class Generations:
         ticket.length += 1
         if token.finish is not None:
             self._close(ticket)
+        try:
+            return self._read(ticket, token)
+        except Exception as error:  # one row's text must not cost the others their step
+            traceback.print_exc(file=sys.stderr)
+            self._leave(ticket)
+            return self._last_row(
+                ticket, "internal_error", f"Reading the model's output failed: {first_line(error)}"
+            )
+
+    def _read(self, ticket: Ticket, token: RowToken) -> dict[str, Any] | None:
         match ticket.sink:
             case Completion() as completion:
-                return self._accept_text(ticket, completion, token)
+                row = completion.accept(token)
+                if completion.finished and token.finish is None:  # by a stop text
+                    self._leave(ticket)
+                return row
             case CanaryRun() as canary:
                 result = canary.accept(token)
                 if result is not None:
@@ -185,42 +202,28 @@ class Generations:
             case _:
                 assert_never(ticket.sink)
 
-    def _accept_text(self, ticket: Ticket, completion: Completion, token: RowToken) -> dict[str, Any]:
-        try:
-            row = completion.accept(token)
-            if completion.finished and token.finish is None:  # by a stop text
-                self._leave(ticket)
-            return row
-        except Exception as error:  # one row's text must not cost the others their step
-            traceback.print_exc(file=sys.stderr)
-            self._leave(ticket)
-            return completion.fail(
-                "internal_error", f"Reading the model's output failed: {first_line(error)}"
-            )
-
     def _recover(self, error: Exception) -> None:
         """After any exception the survivors of a batch may be wrong in silence: all rows end here."""
-        traceback.print_exception(error, file=sys.stderr)
-        cause = fatal_cause(error)
         message = f"The engine failed during a step: {first_line(error)}"
-        self._fail_running(message)
-        if cause is not None:
-            raise EngineLost(cause, first_line(error))
+        self._fail(self._board.running(), "worker_crashed", message)
+        check_engine(error)
         try:
             self._engine.rebuild()
         except Exception as second:
             traceback.print_exception(second, file=sys.stderr)
             raise EngineLost(fatal_cause(second) or "engine_bug", first_line(second)) from second
 
-    def _fail_running(self, message: str) -> None:
-        rows = []
-        for ticket in self._board.running():
-            self._close(ticket)
-            if isinstance(ticket.sink, Completion):
-                rows.append(ticket.sink.fail("worker_crashed", message))
-            else:
-                self._answer(ticket, error=RequestFailure("model_canary_failed", message).as_error())
-        self._send_rows(rows)
+    def _fail(self, tickets: list[Ticket], word: str, message: str) -> None:
+        rows = [self._last_row(ticket, word, message) for ticket in tickets]
+        self._send_rows([row for row in rows if row is not None])
+
+    def _last_row(self, ticket: Ticket, word: str, message: str) -> dict[str, Any] | None:
+        """A completion ends with an error row; a canary is answered."""
+        self._close(ticket)
+        if isinstance(ticket.sink, Completion):
+            return ticket.sink.fail(word, message)
+        self._answer(ticket, error=RequestFailure("model_canary_failed", message).as_error())
+        return None
 
     def _leave(self, ticket: Ticket) -> None:
         if ticket.row is not None:

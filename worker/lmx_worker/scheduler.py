@@ -1,8 +1,6 @@
 """The tick loop on the main thread: drain commands, then one engine step. Single writer of all state."""
 
 import os
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
@@ -11,16 +9,16 @@ from typing import Any
 
 from lmx_worker.commands import Canary, Cancel, Generate, Initialize, Inspect, Load, Shutdown, Stats
 from lmx_worker.engine import Engine, LoadProgress
+from lmx_worker.engine_lost import EngineLost, check_engine
 from lmx_worker.failure import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     RequestFailure,
     StopRequested,
-    fatal_cause,
     first_line,
 )
 from lmx_worker.footprint import CacheBudget
-from lmx_worker.generations import EngineLost, Generations, Send
+from lmx_worker.generations import Generations, Send
 from lmx_worker.pacing import Limits
 from lmx_worker.preparation import Prepared
 from lmx_worker.protocol import PROTOCOL_VERSION, Call
@@ -105,10 +103,7 @@ class Scheduler:
         except (Stop, EngineLost):
             raise
         except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            cause = fatal_cause(error)
-            if cause is not None:
-                raise EngineLost(cause, first_line(error)) from error
+            check_engine(error)
             failure = RequestFailure("internal_error", first_line(error), number=INTERNAL_ERROR)
             self._send({"jsonrpc": "2.0", "id": call.id, "error": failure.as_error()})
         else:

@@ -22,6 +22,8 @@ from lmx_worker.footprint import CacheFootprint
 from lmx_worker.text import NORMAL, TextFormat
 
 END = 0
+# No tokenizer has text for this id; `decode` raises, and so does the detokenizer.
+UNREADABLE = 200
 
 
 class FakeCodec:
@@ -32,7 +34,7 @@ class FakeCodec:
     longest_token_bytes = 1
 
     def detokenizer(self) -> Detokenizer:
-        return ByteDetokenizer(lambda token: chr(token).encode())
+        return ByteDetokenizer(lambda token: self.decode([token]).encode())
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         match prompt:
@@ -54,6 +56,8 @@ class FakeCodec:
         return chr(token_id).encode()
 
     def decode(self, token_ids: list[int]) -> str:
+        if UNREADABLE in token_ids:
+            raise IndexError("piece id is out of range.")
         return "".join(map(chr, token_ids))
 
 
@@ -67,6 +71,7 @@ class FakeEngine:
     faults: list[Exception | None] = field(default_factory=list)
     rebuild_fault: Exception | None = None
     load_fault: Exception | None = None
+    insert_faults: list[Exception | None] = field(default_factory=list)
     rows: dict[int, RowRequest] = field(default_factory=dict)
     given: dict[int, int] = field(default_factory=dict)
     rebuilds: int = 0
@@ -98,6 +103,9 @@ class FakeEngine:
         )
 
     def insert(self, row: RowRequest) -> int:
+        fault = self.insert_faults.pop(0) if self.insert_faults else None
+        if fault is not None:
+            raise fault
         number = len(self.given)
         self.rows[number] = row
         self.given[number] = 0

@@ -11,7 +11,7 @@ from lmx_worker.commands import MessagesPrompt, TextPrompt
 from lmx_worker.completion import Completion
 from lmx_worker.engine import RowToken
 from lmx_worker.failure import RequestFailure
-from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.mlx_engine.codec import MlxCodec, TokenBytes
 from lmx_worker.text import NORMAL, REASONING, TextMachine
 from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer
 
@@ -236,3 +236,32 @@ def test_nothing_held_back_is_lost_at_the_end(codec: MlxCodec, text: str) -> Non
     for end in (True, False):
         events = generated(codec, text, tools=(TOOL,), end=end)
         assert "".join(event.get("text", "") for event in events) == text
+
+
+class FakeStrictTokenizer:
+    """As tokenizers written in Python: an id without a token is an exception."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    def convert_ids_to_tokens(self, token_id: int) -> str:
+        if token_id >= len(self.tokenizer.get_vocab()):
+            raise IndexError("piece id is out of range.")
+        return self.tokenizer.convert_ids_to_tokens(token_id)
+
+    def decode(self, token_ids: list[int], **options: Any) -> str:
+        for token_id in token_ids:
+            self.convert_ids_to_tokens(token_id)
+        return self.tokenizer.decode(token_ids, **options)
+
+
+def test_ids_without_a_token_are_no_text(codec: MlxCodec) -> None:
+    """An embedding is often padded: the model may say, and a client may send, ids beyond the vocabulary."""
+    ids = codec.encode(TextPrompt("the lazy dog")).token_ids
+    tokenizer: Any = FakeStrictTokenizer(codec._tokenizer)
+    codec._tokenizer = tokenizer
+    assert codec.decode([*ids, 10**5]) == "the lazy dog" == codec.decode(ids)
+    assert TokenBytes(tokenizer)(10**5) == b"" and TokenBytes(tokenizer)(ids[0])

@@ -10,7 +10,7 @@ from lmx_worker import admission
 from lmx_worker.protocol import Call, parse_call
 from lmx_worker.scheduler import Scheduler, StopSignal
 from lmx_worker.status import Status
-from tests.fake_engine import FakeEngine, texts
+from tests.fake_engine import UNREADABLE, FakeEngine, texts
 from tests.worker_process import chat
 
 
@@ -231,6 +231,47 @@ def test_a_row_whose_text_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyP
     assert talk.last_event("bad")["code"] == "internal_error"
     assert talk.last_event("good")["type"] == "finish"
     assert talk.engine.rows == {}
+
+
+def test_a_prompt_that_cannot_be_echoed_fails_alone() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("good", "x", 8)
+    request = {
+        "prompt": {"kind": "token_ids", "token_ids": [UNREADABLE]},
+        "return_prompt": True,
+        "max_tokens": 2,
+    }
+    call = talk.put("generate", request_id="bad", request={**chat("x"), **request})
+    talk.run_until_idle()
+    assert talk.answer(call)["error"]["data"] == {"code": "internal_error", "error_type": "IndexError"}
+    assert talk.last_event("good")["type"] == "finish" and talk.status.in_flight == 0
+
+
+def test_a_canary_whose_text_cannot_be_read_fails_alone() -> None:
+    talk = Conversation(FakeEngine())
+    talk.ask("good", "x", 8)
+    call = talk.put("canary", prompt=chr(UNREADABLE), max_tokens=4)
+    talk.run_until_idle()
+    assert talk.answer(call)["error"]["data"]["code"] == "model_canary_failed"
+    assert talk.last_event("good")["type"] == "finish" and talk.engine.rows == {}
+
+
+def test_a_row_the_engine_refuses_fails_alone() -> None:
+    talk = Conversation(FakeEngine(insert_faults=[ValueError("an empty prompt"), None]))
+    talk.ask("bad", "x")
+    talk.ask("good", "y")
+    talk.run_until_idle()
+    assert talk.last_event("bad")["code"] == "internal_error"
+    assert "an empty prompt" in talk.last_event("bad")["message"]
+    assert talk.last_event("good")["type"] == "finish"
+    assert talk.engine.rebuilds == 0 and talk.status.in_flight == 0
+
+
+def test_a_device_lost_while_a_row_is_inserted_ends_the_process() -> None:
+    talk = Conversation(FakeEngine(insert_faults=[RuntimeError("[malloc] Unable to allocate")]))
+    talk.ask("a", "x")
+    assert talk.scheduler.run() == 70
+    assert talk.sent[-1]["params"]["cause"] == "host_oom"
 
 
 def _refuse(wrong: int, original: Any) -> Any:

@@ -59,8 +59,13 @@ class MlxCodec:
         return encode_prompt(self._prompt_tokenizer, prompt, self._fill)
 
     def decode(self, token_ids: Any) -> str:
-        """Text of token ids, special tokens included; main thread only."""
-        return self._tokenizer.decode(list(token_ids), clean_up_tokenization_spaces=False)
+        """Text of token ids, special tokens included, ids without a token left out; main thread only."""
+        ids = list(token_ids)
+        try:
+            return self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        except Exception:  # tokenizers in Python refuse ids without a token, each with its own exception
+            ids = [token_id for token_id in ids if find_token(self._tokenizer, token_id) is not None]
+            return self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
 class TokenBytes:
@@ -85,13 +90,22 @@ class TokenBytes:
         return known
 
     def _find(self, token_id: int) -> bytes:
-        token = self._tokenizer.convert_ids_to_tokens(token_id)
-        if not isinstance(token, str):
+        token = find_token(self._tokenizer, token_id)
+        if token is None:
             return b""
         if self._to_bytes is not None:
             return self._to_bytes(token)
         text = self._tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
         return sentencepiece_bytes(token) if REPLACEMENT in text else text.encode("utf-8", "replace")
+
+
+def find_token(tokenizer: Any, token_id: int) -> str | None:
+    """The vocabulary's entry, None for an id without one: embeddings are often larger than vocabularies."""
+    try:
+        token = tokenizer.convert_ids_to_tokens(token_id)
+    except Exception:  # as in `decode`
+        return None
+    return token if isinstance(token, str) else None
 
 
 def text_format(tokenizer: Any) -> TextFormat:
