@@ -129,7 +129,10 @@ export const cancelResult = z.object({
 
 export const pingResult = z.object({
   pid: z.number().int(),
-  steps: z.number().int().describe("engine steps so far: frozen with work in flight means stuck"),
+  steps: z
+    .number()
+    .int()
+    .describe("engine steps and prepared prompts so far: frozen with work in flight means stuck"),
   in_flight: z.number().int(),
 });
 export const statsResult = z.object({

@@ -8,7 +8,7 @@ export interface Progress {
 }
 
 export interface SignOfLife {
-  /** Engine steps so far; a prefill chunk is one. */
+  /** Engine steps and prepared prompts so far; a prefill chunk is one step. */
   readonly steps: number;
   readonly inFlight: number;
   readonly now: number;

@@ -55,6 +55,10 @@ class Board:
         """The ticket of this number if it is still open."""
         return self._tickets.get(number)
 
+    def is_open(self, number: int) -> bool:
+        """Whether this ticket is still wanted; from any thread."""
+        return number in self._tickets
+
     def find(self, request_id: str) -> Ticket | None:
         """The open ticket of this request."""
         return next((ticket for ticket in self._tickets.values() if ticket.request_id == request_id), None)

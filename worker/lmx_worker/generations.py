@@ -41,8 +41,8 @@ class Generations:
         self._limits = limits
         self._send = send
         self._status = status
-        self._preparation = Preparation(model.codec, deliver_prepared)
         self._board = Board()
+        self._preparation = Preparation(model.codec, deliver_prepared, self._board.is_open)
         self._rate = PrefillRate()
 
     @property
@@ -72,6 +72,7 @@ class Generations:
 
     def prepared(self, prepared: Prepared) -> None:
         """A prompt came back: check it against the model, answer, and let it wait for room."""
+        self._status.prepared += 1
         ticket = self._board.get(prepared.ticket)
         if ticket is None:
             return  # cancelled meanwhile

@@ -1,5 +1,8 @@
 """Checks of a prepared request against the loaded model, before the engine sees it."""
 
+import json
+from collections.abc import Iterator
+
 from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, Sampling, TextPrompt, TokenPrompt
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
@@ -13,8 +16,8 @@ def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> N
     length divided by that.
     """
     match prompt:
-        case MessagesPrompt(messages):
-            characters = sum(len(message["content"]) for message in messages)
+        case MessagesPrompt():
+            characters = sum(map(len, _texts(prompt)))
         case TextPrompt(text):
             characters = len(text)
         case FillPrompt(prefix, suffix):
@@ -24,6 +27,17 @@ def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> N
     at_least = characters // max(1, longest_token_bytes)
     if at_least >= facts.context_tokens:
         raise _too_long(f"at least {at_least}", facts, prompt_tokens=at_least)
+
+
+def _texts(prompt: MessagesPrompt) -> Iterator[str]:
+    """What a template may write; one that leaves some of it out still has to read all."""
+    for message in prompt.messages:
+        yield message["content"]
+        yield message.get("reasoning_content", "")
+        for call in message.get("tool_calls", ()):
+            yield call["function"]["arguments"]
+    if prompt.tools:
+        yield json.dumps(prompt.tools, ensure_ascii=False)
 
 
 def check_prompt(token_ids: list[int], facts: ModelFacts) -> None:

@@ -19,11 +19,14 @@ class Prepared:
 
 
 class Preparation:
-    """Owns the thread. `deliver` is called from it."""
+    """Owns the thread. `deliver` and `is_open` are called from it; tickets not open any more are skipped."""
 
-    def __init__(self, codec: TextCodec, deliver: Callable[[Prepared], None]) -> None:
+    def __init__(
+        self, codec: TextCodec, deliver: Callable[[Prepared], None], is_open: Callable[[int], bool]
+    ) -> None:
         self._codec = codec
         self._deliver = deliver
+        self._is_open = is_open
         self._jobs: SimpleQueue[tuple[int, Prompt]] = SimpleQueue()
         threading.Thread(target=self._run, name="prepare", daemon=True).start()
 
@@ -34,7 +37,8 @@ class Preparation:
     def _run(self) -> None:
         while True:
             ticket, prompt = self._jobs.get()
-            self._deliver(Prepared(ticket, self._encode(prompt)))
+            if self._is_open(ticket):
+                self._deliver(Prepared(ticket, self._encode(prompt)))
 
     def _encode(self, prompt: Prompt) -> EncodedPrompt | RequestFailure:
         try:

@@ -27,16 +27,22 @@ UNREADABLE = 200
 
 
 class FakeCodec:
-    """Characters are tokens."""
+    """Characters are tokens. `encoded` tells what was tokenised, `before_encode` may hold that up."""
 
     has_chat_template = True
     text_format = TextFormat()
     longest_token_bytes = 1
 
+    def __init__(self, before_encode: Callable[[], object] = lambda: None) -> None:
+        self.before_encode = before_encode
+        self.encoded: list[Prompt] = []
+
     def detokenizer(self) -> Detokenizer:
         return ByteDetokenizer(lambda token: self.decode([token]).encode())
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
+        self.before_encode()
+        self.encoded.append(prompt)
         match prompt:
             case MessagesPrompt(messages=messages):
                 text = messages[-1]["content"]

@@ -265,3 +265,10 @@ def test_ids_without_a_token_are_no_text(codec: MlxCodec) -> None:
     codec._tokenizer = tokenizer
     assert codec.decode([*ids, 10**5]) == "the lazy dog" == codec.decode(ids)
     assert TokenBytes(tokenizer)(10**5) == b"" and TokenBytes(tokenizer)(ids[0])
+
+
+def test_the_longest_token_is_measured_in_bytes_of_text(codec: MlxCodec) -> None:
+    """Not of its name, in which two bytes stand for a space."""
+    ids = codec._tokenizer.get_vocab().values()
+    assert codec.longest_token_bytes == max(len(codec.token_bytes(token_id)) for token_id in ids)
+    assert codec.token_bytes.longest(["\u0120" * 4, "lazy"]) == 4

@@ -1,6 +1,7 @@
 """The tick loop with a scripted engine: order of messages, failures, cancels, ends."""
 
 import json
+import threading
 from queue import SimpleQueue
 from typing import Any
 
@@ -10,7 +11,7 @@ from lmx_worker import admission
 from lmx_worker.protocol import Call, parse_call
 from lmx_worker.scheduler import Scheduler, StopSignal
 from lmx_worker.status import Status
-from tests.fake_engine import UNREADABLE, FakeEngine, texts
+from tests.fake_engine import UNREADABLE, FakeCodec, FakeEngine, texts
 from tests.worker_process import chat
 
 
@@ -187,6 +188,24 @@ def test_a_cancel_before_the_prompt_is_prepared_answers_both() -> None:
     assert talk.rows("a") == [] and talk.last_event("b")["type"] == "finish"
 
 
+def test_a_cancelled_prompt_is_not_tokenised_and_a_tokenised_one_is_progress() -> None:
+    """Tokenising many long prompts is no reason to be taken for stuck, and those nobody wants go first."""
+    gate = threading.Event()
+    codec = FakeCodec(gate.wait)
+    talk = Conversation(FakeEngine(codec=codec))
+    talk.ask("a", "refuse")
+    talk.ask("b", "refuse")
+    talk.put("cancel", request_id="b")
+    talk.scheduler.tick()
+    before = talk.status.ping()
+    assert before["in_flight"] == 1
+    gate.set()
+    talk.ask("c", "refuse")
+    talk.run_until_idle()
+    assert len(codec.encoded) == 2
+    assert talk.status.ping()["steps"] == before["steps"] + 2 and talk.status.steps == 0
+
+
 def test_a_cancel_while_waiting_for_room_leaves_nothing_behind() -> None:
     talk = Conversation(FakeEngine(), rows=1)
     for name in ("a", "b", "c"):
@@ -345,7 +364,7 @@ def test_pings_show_steps_and_what_is_in_flight() -> None:
     before = talk.status.ping()["steps"]
     talk.ask("a", "x", 3)
     talk.run_until_idle()
-    assert talk.status.ping()["steps"] == before + 3
+    assert talk.status.ping()["steps"] == before + 1 + 3  # the prompt, and a step for each token
     assert talk.status.generated_tokens == 3
 
 

@@ -1,6 +1,7 @@
 """The text side of a loaded model, on top of mlx_lm's TokenizerWrapper."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from mlx_lm.tokenizer_utils import (
@@ -39,7 +40,7 @@ class MlxCodec:
         self.has_chat_template = bool(tokenizer.has_chat_template)
         self.token_bytes = TokenBytes(tokenizer)
         vocabulary = tokenizer.get_vocab()
-        self.longest_token_bytes = max((len(token.encode()) for token in vocabulary), default=1)
+        self.longest_token_bytes = self.token_bytes.longest(vocabulary)
         self._fill = find_fill_tokens(vocabulary)
         self.line_break_ids = tuple(tokenizer.encode("\n", add_special_tokens=False))
 
@@ -88,6 +89,11 @@ class TokenBytes:
         if known is None:
             known = self._known[token_id] = self._find(token_id)
         return known
+
+    def longest(self, vocabulary: Iterable[str]) -> int:
+        """Length of the longest of these tokens in bytes; where only decoding tells, of its name."""
+        to_bytes = self._to_bytes or str.encode
+        return max((len(to_bytes(token)) for token in vocabulary), default=1)
 
     def _find(self, token_id: int) -> bytes:
         token = find_token(self._tokenizer, token_id)
