@@ -196,11 +196,18 @@ export class GenerationRun {
   }
 
   #translate(error: unknown): unknown {
-    if (error instanceof RpcError) return wireError(error.data.code, error.message, error.data.param);
+    if (error instanceof RpcError) {
+      return wireError(error.data.code, error.message, this.#field(error.data.param));
+    }
     if (error instanceof RpcTooLargeError) return new LmxError("request_too_large", `${error.message}.`);
     if (error instanceof RpcLostError && error.kind === "timeout") return notTaken(this.#options.host.id);
     if (error instanceof RpcLostError) return this.#lostError();
     return error;
+  }
+
+  /** The client's name for a field: a worker says `prompt`, whatever its form. */
+  #field(param: unknown): unknown {
+    return param === "prompt" && this.#options.request.prompt.kind === "messages" ? "messages" : param;
   }
 
   #lostError(): LmxError {

@@ -8,13 +8,13 @@ import { FINISH, REQUEST, settled } from "../support/fake-worker.ts";
 
 const text = (value: string) => ({ type: "text", text: value }) as const;
 
-async function ready(options: Parameters<typeof hostWithFakes>[0] = {}) {
+async function ready(options: Parameters<typeof hostWithFakes>[0] = {}, request = REQUEST) {
   const parts = hostWithFakes(options);
   await parts.host.load(new AbortController().signal);
   const abort = new AbortController();
   const run = new GenerationRun({
     host: parts.host,
-    request: REQUEST,
+    request,
     signal: abort.signal,
     holdMs: 30_000,
     now: () => performance.now(),
@@ -105,6 +105,24 @@ describe("a request's life", () => {
       await settled();
       workers[0]?.asked.find(({ method }) => method === "generate")?.refuse(word, "no");
       await expect(started).rejects.toMatchObject({ code });
+    }
+  });
+
+  it("names the field at fault as the client does", async () => {
+    const messages = [{ role: "user", content: "hi" }] as const;
+    const chat = { kind: "messages", messages: [...messages], tools: [], chat_template_kwargs: {} } as const;
+    for (const [prompt, param, expected] of [
+      [chat, "prompt", "messages"],
+      [chat, "max_tokens", "max_tokens"],
+      [REQUEST.prompt, "prompt", "prompt"],
+    ] as const) {
+      const { run, workers } = await ready({ manual: ["generate"] }, { ...REQUEST, prompt });
+      const started = run.start();
+      await settled();
+      workers[0]?.asked
+        .find(({ method }) => method === "generate")
+        ?.refuse("context_length_exceeded", "no", param);
+      await expect(started).rejects.toMatchObject({ param: expected });
     }
   });
 

@@ -8,7 +8,7 @@ interface Asked {
   readonly method: WorkerMethod;
   readonly params: Record<string, unknown>;
   answer(result: unknown): void;
-  refuse(word: string, message: string): void;
+  refuse(word: string, message: string, param?: string): void;
   /** As when it does not answer in time. */
   timeOut(): void;
 }
@@ -107,7 +107,7 @@ export class FakeWorker {
       method,
       params,
       answer: resolve,
-      refuse: (word, message) => reject(new RpcError(-32000, message, { code: word })),
+      refuse: (word, message, param) => reject(new RpcError(-32000, message, { code: word, param })),
       timeOut: () => reject(new RpcLostError("timeout", `${method} was not answered`)),
     });
     if (!manual.includes(method)) resolve(soundAnswer(method, this.pid));

@@ -1,4 +1,8 @@
-"""Checks of a prepared request against the loaded model, before the engine sees it."""
+"""Checks of a prepared request against the loaded model, before the engine sees it.
+
+Many clients shorten a conversation and try again only when they read "This model's maximum context length
+is": the words are part of the interface.
+"""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +11,8 @@ from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, Sampling, Te
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
 from lmx_worker.footprint import CacheBudget, row_bytes
+
+SHORTEN = "shorten the messages or the prompt"
 
 
 def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> None:
@@ -91,11 +97,12 @@ def _too_much_cache(
     wanted: int | None, prompt_tokens: int, limit: int, fitting: int, cache: CacheBudget
 ) -> RequestFailure:
     needed = row_bytes(cache.caches, prompt_tokens + limit)
-    shorter = "lower max_tokens" if wanted is not None and fitting > prompt_tokens else "shorten the prompt"
+    shorter = "lower max_tokens" if wanted is not None and fitting > prompt_tokens else SHORTEN
     return RequestFailure(
         "context_length_exceeded",
-        f"{prompt_tokens} tokens of prompt and {limit} of completion need {needed} bytes of cache, and this "
-        f"model may use {cache.total_bytes}, enough for {fitting} tokens; {shorter}.",
+        f"This model's maximum context length is {fitting} tokens with the memory it may use: "
+        f"{prompt_tokens} tokens of prompt and {limit} of completion need {needed} bytes of cache, "
+        f"and it may use {cache.total_bytes}. Please {shorter}.",
         param="max_tokens" if shorter == "lower max_tokens" else "prompt",
         prompt_tokens=prompt_tokens,
         needed_bytes=needed,
@@ -107,8 +114,8 @@ def _too_much_cache(
 def _too_long(count: str, facts: ModelFacts, *, prompt_tokens: int) -> RequestFailure:
     return RequestFailure(
         "context_length_exceeded",
-        f"The prompt has {count} tokens and the model's context is {facts.context_tokens}; "
-        "shorten the prompt.",
+        f"This model's maximum context length is {facts.context_tokens} tokens, and the prompt has {count} "
+        f"tokens. Please {SHORTEN}.",
         param="prompt",
         prompt_tokens=prompt_tokens,
         context_tokens=facts.context_tokens,

@@ -6,7 +6,7 @@ import pytest
 
 from lmx_worker.footprint import CacheBudget, CacheFootprint, batch_bytes, row_bytes
 from tests.fake_engine import FakeEngine
-from tests.test_scheduler import Conversation
+from tests.test_scheduler import Conversation, chat
 
 PLAIN = CacheFootprint("KVCache", 2, 0, 10, None)
 WINDOW = CacheFootprint("RotatingKVCache", 2, 0, 4, 300)
@@ -63,7 +63,8 @@ def test_a_request_that_could_never_fit_is_refused_with_the_numbers() -> None:
         "available_bytes": 5120,
         "fitting_tokens": 512,
     }
-    assert all(number in error["message"] for number in ("7680", "5120", "512 tokens", "lower max_tokens"))
+    assert error["message"].startswith("This model's maximum context length is 512 tokens ")
+    assert all(text in error["message"] for text in ("7680", "5120", "12 tokens", "lower max_tokens"))
     fitting = talk.ask("b", "x" * 12, 500)
     talk.run_until_idle()
     assert talk.answer(fitting)["result"]["max_tokens"] == 500
@@ -84,6 +85,26 @@ def test_a_prompt_that_fills_the_budget_is_refused(max_tokens: int | None) -> No
     talk.run_until_idle()
     data = talk.answer(call)["error"]["data"]
     assert (data["code"], data["param"], data["needed_bytes"]) == ("context_length_exceeded", "prompt", 7680)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ({"kind": "token_ids", "token_ids": [7] * 1000}, "1000"),
+        ({"kind": "text", "text": "x" * 5000}, "at least 5000"),
+    ],
+)
+def test_a_prompt_beyond_the_context_is_refused_in_the_words_clients_look_for(
+    prompt: dict[str, Any], found: str
+) -> None:
+    """They shorten the conversation by themselves then; with other words they give up."""
+    talk = talk_with(None)
+    call = talk.put("generate", request_id="a", request={**chat("x", max_tokens=None), "prompt": prompt})
+    talk.run_until_idle()
+    message = talk.answer(call)["error"]["message"]
+    assert message.startswith(
+        f"This model's maximum context length is 1000 tokens, and the prompt has {found} tokens."
+    )
 
 
 def test_a_budget_of_nothing_refuses_everything_and_none_refuses_nothing() -> None:

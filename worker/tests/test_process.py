@@ -160,14 +160,18 @@ def test_null_max_tokens_fills_the_context_and_no_more(worker: WorkerProcess) ->
 @pytest.mark.parametrize(
     ("prompt", "code", "says"),
     [
-        ({"kind": "token_ids", "token_ids": [7] * 2048}, "context_length_exceeded", "2048 tokens"),
+        (
+            {"kind": "token_ids", "token_ids": [7] * 2048},
+            "context_length_exceeded",
+            "This model's maximum context length is 2048 tokens, and the prompt has 2048",
+        ),
         ({"kind": "token_ids", "token_ids": []}, "invalid_request_error", "empty"),
         ({"kind": "token_ids", "token_ids": [320]}, "invalid_request_error", "320"),
         ({"kind": "token_ids", "token_ids": [1, -1]}, "invalid_request_error", "-1"),
         ({"kind": "token_ids", "token_ids": [2**63]}, "invalid_request_error", "vocabulary"),
         ({"kind": "text", "text": ""}, "invalid_request_error", "empty"),
         ({"kind": "text", "text": 5}, "invalid_request_error", "a string"),
-        ({"kind": "text", "text": "x" * 1_000_000}, "context_length_exceeded", "at least"),
+        ({"kind": "text", "text": "x" * 1_000_000}, "context_length_exceeded", "the prompt has at least"),
         ({"kind": "image"}, "invalid_request_error", "token_ids"),
         ({"kind": "messages", "messages": []}, "invalid_request_error", "at least 1"),
     ],
