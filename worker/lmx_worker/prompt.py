@@ -1,9 +1,10 @@
 """A request's prompt as token ids: chat template, tokeniser, and what the template already opened."""
 
-import json
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
+from lmx_worker.conversation import template_forms
 from lmx_worker.engine import EncodedPrompt
 from lmx_worker.failure import RequestFailure, first_line
 from lmx_worker.fill import FillTokens, encode_fill
@@ -119,36 +120,14 @@ def _apply_template(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
             **prompt.chat_template_kwargs,
         )
 
+    forms = template_forms(prompt.messages)
     try:
-        return render([_for_template(message) for message in prompt.messages])
+        return render(next(forms))
     except Exception:
-        if not any("tool_calls" in message for message in prompt.messages):
-            raise
-        try:
-            # Some templates join the arguments to other text, which only JSON text allows.
-            return render(list(prompt.messages))
-        except Exception:
-            pass
+        for messages in forms:
+            with suppress(Exception):
+                return render(messages)
         raise
-
-
-def _for_template(message: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of earlier calls as objects: most templates index or re-serialise them. Others stay text."""
-    if "tool_calls" not in message:
-        return message
-    calls = [
-        {**call, "function": {**call["function"], "arguments": _parsed(call["function"]["arguments"])}}
-        for call in message["tool_calls"]
-    ]
-    return {**message, "tool_calls": calls}
-
-
-def _parsed(arguments: str) -> Any:
-    try:
-        parsed = json.loads(arguments) if arguments.strip() else {}
-    except (ValueError, RecursionError):
-        return arguments
-    return parsed if isinstance(parsed, dict) else arguments
 
 
 def _guarded(what: str, encode: Any) -> list[int]:

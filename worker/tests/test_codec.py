@@ -117,6 +117,62 @@ def test_a_template_that_refuses_both_forms_says_what_it_said_first(directory: P
         codec.encode(prompt({"role": "assistant", "content": "", "tool_calls": [call]}))
 
 
+# In the manner of Gemma and Mistral; joins arguments to other text, so that it needs them as text as well.
+ALTERNATING = (
+    "{%- if messages[0].role == 'system' %}<|system|>{{ messages[0].content }}<|end|>"
+    "{%- set turns = messages[1:] %}{% else %}{% set turns = messages %}{% endif %}"
+    "{%- for turn in turns %}{%- if (turn.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{%- for call in turn.tool_calls or [] %}{{ call.function.arguments + '' }}{% endfor %}"
+    "<|{{ turn.role }}|>{{ turn.content }}<|end|>{% endfor %}"
+)
+
+
+def system(text: str) -> dict[str, Any]:
+    return {"role": "system", "content": text}
+
+
+def assistant(text: str, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **more}
+
+
+@pytest.mark.parametrize(
+    ("messages", "shown"),
+    [
+        ((system("a"), system("b"), user("c")), "<|system|>a\n\nb<|end|><|user|>c<|end|>"),
+        (
+            (system("a"), user("b"), assistant("c"), system("d"), user("e")),
+            "<|system|>a<|end|><|user|>b<|end|><|assistant|>c<|end|><|user|>d\n\ne<|end|>",
+        ),
+        ((user("a"), user("b"), system("c")), "<|user|>a\n\nb\n\nc<|end|>"),
+    ],
+)
+def test_a_template_that_wants_turns_to_alternate_gets_them_so(
+    directory: Path, messages: tuple[dict[str, Any], ...], shown: str
+) -> None:
+    asked = prompt(*messages)
+    copy = json.dumps(messages)
+    assert rendered(with_template(directory, ALTERNATING), asked) == shown
+    assert json.dumps(messages) == copy, "the request is left alone"
+
+
+def test_turns_that_alternate_may_need_their_arguments_as_text_too(directory: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = (user("a"), user("b"), assistant("c", tool_calls=[call]), user("d"))
+    shown = "<|user|>a\n\nb<|end|>{}<|assistant|>c<|end|><|user|>d<|end|>"
+    assert rendered(with_template(directory, ALTERNATING), prompt(*messages)) == shown
+
+
+def test_a_template_that_takes_the_conversation_as_it_is_sees_it_so(codec: MlxCodec) -> None:
+    shown = rendered(codec, prompt(user("a"), user("b"), system("c")))
+    assert shown == "<|user|>a<|end|><|user|>b<|end|><|system|>c<|end|><|assistant|>"
+
+
+def test_a_conversation_that_no_form_makes_alternate_is_refused(directory: Path) -> None:
+    with pytest.raises(RequestFailure, match="roles must alternate"):
+        with_template(directory, ALTERNATING).encode(prompt(user("a"), assistant("b"), assistant("c")))
+
+
 def test_text_begins_as_the_tokenizer_begins_it(directory: Path) -> None:
     file = directory / "tokenizer.json"
     settings = json.loads(file.read_text())

@@ -1,0 +1,64 @@
+"""One conversation in the forms that chat templates insist on, the one the client sent first."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby, takewhile
+from typing import Any
+
+Message = dict[str, Any]
+
+
+def template_forms(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Forms to be tried in this order; a template that takes the first never sees another.
+
+    Templates of whole families (Qwen, Gemma, Mistral) accept a system message at the beginning alone, and
+    want user and assistant to alternate.
+    """
+    plain = list(messages)
+    yield from _argument_forms(plain)
+    alternating = _alternating(plain)
+    if alternating != plain:
+        yield from _argument_forms(alternating)
+
+
+def _argument_forms(messages: list[Message]) -> Iterator[list[Message]]:
+    """Most templates index the arguments of earlier calls or serialise them; some join them to other text."""
+    yield [_with_parsed_arguments(message) for message in messages]
+    if any("tool_calls" in message for message in messages):
+        yield messages
+
+
+def _alternating(messages: Sequence[Message]) -> list[Message]:
+    """Neighbouring user turns as one, and system messages at the beginning; later ones are the user's."""
+    leading = sum(1 for _ in takewhile(lambda message: message["role"] == "system", messages))
+    turns = [
+        {**message, "role": "user"} if message["role"] == "system" and index >= leading else message
+        for index, message in enumerate(messages)
+    ]
+    joined: list[Message] = []
+    for role, group in groupby(turns, key=lambda message: message["role"]):
+        first, *others = group
+        if role in ("system", "user") and others:
+            first = {**first, "content": "\n\n".join(turn["content"] for turn in (first, *others))}
+            others = []
+        joined += (first, *others)
+    return joined
+
+
+def _with_parsed_arguments(message: Message) -> Message:
+    """Arguments that are no JSON object stay text."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _parsed(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        parsed = json.loads(arguments) if arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return arguments
+    return parsed if isinstance(parsed, dict) else arguments
