@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import groupby, takewhile
 from typing import Any
+
+from lmx_worker.tool_calls import ID_CHARACTERS
 
 Message = dict[str, Any]
 
@@ -43,6 +46,37 @@ def _alternating(messages: Sequence[Message]) -> list[Message]:
             others = []
         joined += (first, *others)
     return joined
+
+
+def with_call_ids(messages: Sequence[Message], length: int) -> tuple[Message, ...]:
+    """Ids of calls as this many letters and digits, which the templates of Mistral insist on.
+
+    An id of another form, from another model or a client, becomes a part of its hash, so that a call and its
+    result still have the same one, in every turn.
+    """
+    return tuple(_with_call_ids(message, length) for message in messages)
+
+
+def _with_call_ids(message: Message, length: int) -> Message:
+    changed = dict(message)
+    if "tool_call_id" in message:
+        changed["tool_call_id"] = _call_id(message["tool_call_id"], length)
+    if "tool_calls" in message:
+        changed["tool_calls"] = [
+            {**call, "id": _call_id(call["id"], length)} for call in message["tool_calls"]
+        ]
+    return changed
+
+
+def _call_id(call_id: str, length: int) -> str:
+    if len(call_id) == length and call_id.isascii() and call_id.isalnum():
+        return call_id
+    number = int.from_bytes(sha256(call_id.encode("utf-8", "surrogatepass")).digest())
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(ID_CHARACTERS))
+        digits.append(ID_CHARACTERS[digit])
+    return "".join(digits)
 
 
 def _with_parsed_arguments(message: Message) -> Message:

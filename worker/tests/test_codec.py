@@ -173,6 +173,40 @@ def test_a_conversation_that_no_form_makes_alternate_is_refused(directory: Path)
         with_template(directory, ALTERNATING).encode(prompt(user("a"), assistant("b"), assistant("c")))
 
 
+# As Mistral writes it; the name of the marker tells mlx_lm which parser reads the calls.
+NINE = (
+    "{%- for message in messages %}{%- for call in message.tool_calls or [] %}"
+    "{%- if call.id | length != 9 %}{{ raise_exception('Tool call IDs should be 9 long') }}{% endif %}"
+    "[TOOL_CALLS]{{ call.id }};{% endfor %}"
+    "{%- if message.role == 'tool' %}[TOOL_RESULTS]{{ message.tool_call_id }};{% endif %}{% endfor %}"
+)
+
+
+def ids_shown(codec: MlxCodec, *ids: str) -> list[str]:
+    """What the template says of a call and its result for each of these ids."""
+    turns = []
+    for call_id in ids:
+        call = {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        turns += [
+            assistant("", tool_calls=[call]),
+            {"role": "tool", "content": "x", "tool_call_id": call_id},
+        ]
+    text = rendered(codec, prompt(user("hi"), *turns))
+    return text.replace("[TOOL_CALLS]", "").replace("[TOOL_RESULTS]", "").split(";")[:-1]
+
+
+def test_ids_of_calls_get_the_length_the_template_insists_on(directory: Path) -> None:
+    foreign = ("call_0123456789abcdef01234567", "call_x", "ab-cd-efg", "äbcdefghi", "", "\ud800")
+    nine = with_template(directory, NINE)
+    shown = ids_shown(nine, *foreign)
+    assert shown[::2] == shown[1::2], "a call and its result"
+    assert len(set(shown)) == len(foreign) and shown == ids_shown(nine, *foreign)
+    assert all(len(call_id) == 9 and call_id.isascii() and call_id.isalnum() for call_id in shown)
+    assert ids_shown(nine, "aZ3456789") == ["aZ3456789"] * 2
+    free = with_template(directory, NINE.replace("[TOOL_CALLS]", "").replace("!= 9", "== 0"))
+    assert ids_shown(free, "call_x") == ["call_x"] * 2, "where nobody insists they are as they were"
+
+
 def test_text_begins_as_the_tokenizer_begins_it(directory: Path) -> None:
     file = directory / "tokenizer.json"
     settings = json.loads(file.read_text())

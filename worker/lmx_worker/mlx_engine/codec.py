@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from mlx_lm.tokenizer_utils import (
@@ -12,7 +13,8 @@ from mlx_lm.tokenizer_utils import (
 )
 
 from lmx_worker.call_shapes import strict_parser
-from lmx_worker.commands import Prompt
+from lmx_worker.commands import MessagesPrompt, Prompt
+from lmx_worker.conversation import with_call_ids
 from lmx_worker.detokenize import (
     REPLACEMENT,
     ByteDetokenizer,
@@ -26,7 +28,7 @@ from lmx_worker.fill import find_fill_tokens
 from lmx_worker.prompt import encode_prompt
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
 
-# Templates that refuse calls of earlier turns whose ids have another length, by parser.
+# Letters and digits of a call's id where templates refuse calls of earlier turns with others, by parser.
 CALL_ID_LENGTHS = {"mistral": 9}
 
 
@@ -57,6 +59,9 @@ class MlxCodec:
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         """Render and tokenise with the copy; preparation thread only."""
+        length = self.text_format.call_id_length
+        if length is not None and isinstance(prompt, MessagesPrompt):
+            prompt = replace(prompt, messages=with_call_ids(prompt.messages, length))
         return encode_prompt(self._prompt_tokenizer, prompt, self._fill)
 
     def decode(self, token_ids: Any) -> str:
