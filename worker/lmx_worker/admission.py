@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from lmx_worker.canary import CanaryRun
-from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, TextPrompt
+from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, Prompt, TextPrompt
 from lmx_worker.completion import Completion
 from lmx_worker.engine import EncodedPrompt, LoadedModel, RowRequest
 from lmx_worker.failure import RequestFailure
 from lmx_worker.footprint import CacheBudget
 from lmx_worker.limits import check_prompt, fit_max_tokens
 from lmx_worker.stops import StopMatcher
-from lmx_worker.text import TextMachine
+from lmx_worker.text import NORMAL, TextFormat, TextMachine
 from lmx_worker.token_report import TokenReport
 
 # The answer to `generate` is one line of at most 8 MiB.
@@ -64,17 +64,23 @@ def admit_prompt(
 
 
 def _completion(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> Completion:
-    tools = command.prompt.tools if isinstance(command.prompt, MessagesPrompt) else ()
     codec = model.codec
     report = None if command.logprobs is None else TokenReport(codec.token_bytes, command.logprobs)
     return Completion(
         command.request_id,
         len(prompt.token_ids),
         codec.detokenizer(),
-        TextMachine(codec.text_format, prompt.initial_state, tools),
+        _text_machine(command.prompt, prompt.initial_state, codec.text_format),
         StopMatcher(command.stop),
         report,
     )
+
+
+def _text_machine(prompt: Prompt, initial_state: str, text_format: TextFormat) -> TextMachine:
+    """Markers mean something in the answer to a conversation; whatever goes on a text is text."""
+    if isinstance(prompt, MessagesPrompt):
+        return TextMachine(text_format, initial_state, prompt.tools)
+    return TextMachine(TextFormat(), NORMAL, ())
 
 
 def _prompt_text(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> str:
