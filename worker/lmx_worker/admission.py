@@ -65,11 +65,12 @@ def admit_prompt(
 
 def _completion(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> Completion:
     codec = model.codec
+    continues = () if isinstance(command.prompt, MessagesPrompt) else prompt.token_ids
     report = None if command.logprobs is None else TokenReport(codec.token_bytes, command.logprobs)
     return Completion(
         command.request_id,
         len(prompt.token_ids),
-        codec.detokenizer(),
+        codec.detokenizer(continues),
         _text_machine(command.prompt, prompt.initial_state, codec.text_format),
         StopMatcher(command.stop),
         report,

@@ -46,12 +46,16 @@ class ByteDetokenizer:
 
 
 class WindowDetokenizer:
-    """For every other tokenizer: decodes a short window twice and returns what the new tokens added."""
+    """For every other tokenizer: decodes a short window twice and returns what the new tokens added.
 
-    def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
+    `context` are ids the tokens go on after; they are no part of the text.
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], context: Sequence[int] = ()) -> None:
         self._decode = decode
-        self._ids: list[int] = []
-        self._shown = 0  # ids[:_shown] are already text; they stay as context for what follows
+        self._ids = _whole_end(decode, context)
+        # ids[:_shown] are already text; they stay as context for what follows
+        self._shown = len(self._ids)
 
     def add(self, token_id: int) -> str:
         """Text that is certain after this token."""
@@ -71,6 +75,15 @@ class WindowDetokenizer:
 
     def _texts(self) -> tuple[str, str]:
         return self._decode(self._ids[: self._shown]), self._decode(self._ids)
+
+
+def _whole_end(decode: Callable[[Sequence[int]], str], ids: Sequence[int]) -> list[int]:
+    """The shortest end of these ids that is text of whole characters, empty when none is."""
+    for start in reversed(range(len(ids))):
+        text = decode(ids[start:])
+        if text and REPLACEMENT not in text:
+            return list(ids[start:])
+    return []
 
 
 def byte_level_alphabet() -> dict[str, int]:

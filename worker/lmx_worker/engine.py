@@ -81,8 +81,8 @@ class TextCodec(Protocol):
         """Length of the vocabulary's longest token."""
         ...
 
-    def detokenizer(self) -> Detokenizer:
-        """A fresh one for one row; main thread only."""
+    def detokenizer(self, continues: Sequence[int] = ()) -> Detokenizer:
+        """A fresh one for one row that goes on the text of these ids; main thread only."""
         ...
 
     def token_bytes(self, token_id: int) -> bytes:

@@ -37,7 +37,7 @@ class FakeCodec:
         self.before_encode = before_encode
         self.encoded: list[Prompt] = []
 
-    def detokenizer(self) -> Detokenizer:
+    def detokenizer(self, continues: Sequence[int] = ()) -> Detokenizer:
         return ByteDetokenizer(lambda token: self.decode([token]).encode())
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:

@@ -31,15 +31,15 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> MlxCodec:
     return MlxCodec(load_tokenizer(directory))
 
 
-def answer_to(codec: MlxCodec, prompt: Prompt, text: str, *, stop: tuple[str, ...] = ()) -> list[Events]:
-    """Events by step when a model goes on with this text after this prompt, tokens reported."""
+def answer_to(codec: MlxCodec, prompt: Prompt, ids: list[int], *, stop: tuple[str, ...] = ()) -> list[Events]:
+    """Events by step when a model goes on with these tokens after this prompt, all reported."""
     facts = ModelFacts("llama", 2048, 320, (0,), None, True)
     command = Generate("a", prompt, Sampling(), 100, stop, logprobs=0)
     admitted = admit_prompt(1, command, codec.encode(prompt), LoadedModel(facts, codec), None)
     assert isinstance(admitted.sink, Completion)
     steps: list[Events] = []
-    for token in [*ids_of(codec, text), 0]:
-        row = RowToken(0, token, None if token else "stop", None, TokenLogprobs(-1.0, []))
+    for token in (*ids, None):
+        row = RowToken(0, token or 0, "stop" if token is None else None, None, TokenLogprobs(-1.0, []))
         steps.append(admitted.sink.accept(row)["events"])
         if admitted.sink.finished:
             break
@@ -48,9 +48,10 @@ def answer_to(codec: MlxCodec, prompt: Prompt, text: str, *, stop: tuple[str, ..
 
 @pytest.mark.parametrize("prompt", [TextPrompt("hi"), FillPrompt("a", "b"), TokenPrompt((5,))])
 def test_what_goes_on_a_text_is_text_markers_and_all(codec: MlxCodec, prompt: Prompt) -> None:
-    steps = answer_to(codec, prompt, THOUGHT)
+    ids = ids_of(codec, THOUGHT)
+    steps = answer_to(codec, prompt, ids)
     assert {event["type"] for step in steps for event in step} == {"text", "finish"}
-    assert said(steps) == THOUGHT and reported(steps) == ids_of(codec, THOUGHT)
+    assert said(steps) == THOUGHT and reported(steps) == ids
     assert finish_of(steps)["usage"]["reasoning_tokens"] == 0
-    assert said(answer_to(codec, prompt, THOUGHT, stop=("azy",))) == "the <think>l"
-    assert said(answer_to(codec, CHAT, THOUGHT, stop=("azy",))) == "the  dog"
+    assert said(answer_to(codec, prompt, ids, stop=("azy",))) == "the <think>l"
+    assert said(answer_to(codec, CHAT, ids, stop=("azy",))) == "the  dog"

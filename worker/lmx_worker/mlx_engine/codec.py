@@ -1,7 +1,7 @@
 """The text side of a loaded model, on top of mlx_lm's TokenizerWrapper."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,9 @@ from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
 # Letters and digits of a call's id where templates refuse calls of earlier turns with others, by parser.
 CALL_ID_LENGTHS = {"mistral": 9}
 
+# So many ids of a text show how what follows is decoded: more than a character of bytes and a few markers.
+CONTEXT_TOKENS = 16
+
 
 class MlxCodec:
     """Two copies of the tokenizer: fast tokenizers must not be used by two threads at once."""
@@ -43,19 +46,25 @@ class MlxCodec:
         self.token_bytes = TokenBytes(tokenizer)
         vocabulary = tokenizer.get_vocab()
         self.longest_token_bytes = self.token_bytes.longest(vocabulary)
+        self._special_ids = frozenset(tokenizer.all_special_ids)
         self._fill = find_fill_tokens(vocabulary)
         self.line_break_ids = tuple(tokenizer.encode("\n", add_special_tokens=False))
 
-    def detokenizer(self) -> Detokenizer:
-        """A fresh one for one row; main thread only."""
+    def detokenizer(self, continues: Sequence[int] = ()) -> Detokenizer:
+        """A fresh one for one row that goes on the text of these ids; main thread only.
+
+        Tokenizers of SentencePiece do not show the space at the beginning of a text. Where a text goes on,
+        that space is the one between two words.
+        """
+        context = [token for token in continues[-CONTEXT_TOKENS:] if token not in self._special_ids]
         kind = self._tokenizer.detokenizer
         if isinstance(self._tokenizer._tokenizer, NewlineTokenizer):
-            return WindowDetokenizer(self.decode)
+            return WindowDetokenizer(self.decode, context)
         if isinstance(kind, BPEStreamingDetokenizer):
             return ByteDetokenizer(self.token_bytes)
         if isinstance(kind, SPMStreamingDetokenizer):
-            return ByteDetokenizer(self.token_bytes, strip_first_space=kind.trim_space)
-        return WindowDetokenizer(self.decode)
+            return ByteDetokenizer(self.token_bytes, strip_first_space=kind.trim_space and not context)
+        return WindowDetokenizer(self.decode, context)
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         """Render and tokenise with the copy; preparation thread only."""
@@ -107,7 +116,9 @@ class TokenBytes:
         if self._to_bytes is not None:
             return self._to_bytes(token)
         text = self._tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
-        return sentencepiece_bytes(token) if REPLACEMENT in text else text.encode("utf-8", "replace")
+        decoded, piece = text.encode("utf-8", "replace"), sentencepiece_bytes(token)
+        # Alone it is the beginning of a text, where these tokenizers do not show a space.
+        return piece if REPLACEMENT in text or piece == b" " + decoded else decoded
 
 
 def find_token(tokenizer: Any, token_id: int) -> str | None:
