@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.canary import CanaryRun
 from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, Prompt, TextPrompt
 from lmx_worker.completion import Completion
@@ -77,11 +78,15 @@ def _completion(command: Generate, prompt: EncodedPrompt, model: LoadedModel) ->
     )
 
 
-def _text_machine(prompt: Prompt, initial_state: str, text_format: TextFormat) -> TextMachine:
+def _text_machine(
+    prompt: Prompt, initial_state: str, text_format: TextFormat
+) -> TextMachine | BareCallMachine:
     """Markers mean something in the answer to a conversation; whatever goes on a text is text."""
-    if isinstance(prompt, MessagesPrompt):
-        return TextMachine(text_format, initial_state, prompt.tools)
-    return TextMachine(TextFormat(), NORMAL, ())
+    if not isinstance(prompt, MessagesPrompt):
+        return TextMachine(TextFormat(), NORMAL, ())
+    if prompt.tools and text_format.bare_calls:
+        return BareCallMachine(text_format, initial_state, prompt.tools)
+    return TextMachine(text_format, initial_state, prompt.tools)
 
 
 def _prompt_text(command: Generate, prompt: EncodedPrompt, model: LoadedModel) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.detokenize import Detokenizer
 from lmx_worker.engine import RowToken
 from lmx_worker.pieces import Part, ToolCall
@@ -25,7 +26,7 @@ class Completion:
     request_id: str
     prompt_tokens: int
     detokenizer: Detokenizer
-    machine: TextMachine
+    machine: TextMachine | BareCallMachine
     stops: StopMatcher = field(default_factory=lambda: StopMatcher(()))
     describe: Describe | None = None
     position: int = 0

@@ -22,12 +22,14 @@ class Marker:
 class TextFormat:
     """How a model writes: markers by state, and how its tool calls are read.
 
-    Without a marker out of TOOL a call runs to the end of the answer.
+    Without a marker out of TOOL a call runs to the end of the answer. `bare_calls`: an answer may be a call
+    without any marker.
     """
 
     transitions: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
     parse_call: CallParser | None = None
     call_id_length: int | None = None
+    bare_calls: bool = False
 
     def without_tools(self) -> "TextFormat":
         """The format for a request without tools: what looks like a call is just text."""

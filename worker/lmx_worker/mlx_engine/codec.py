@@ -12,6 +12,7 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
+from lmx_worker.bare_calls import shows_bare_calls
 from lmx_worker.call_shapes import strict_parser
 from lmx_worker.commands import MessagesPrompt, Prompt
 from lmx_worker.conversation import with_call_ids
@@ -28,6 +29,7 @@ from lmx_worker.fill import find_fill_tokens
 from lmx_worker.prompt import encode_prompt
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
 
+BARE_JSON = "bare_json"
 # Letters and digits of a call's id where templates refuse calls of earlier turns with others, by parser.
 CALL_ID_LENGTHS = {"mistral": 9}
 
@@ -130,6 +132,15 @@ def find_token(tokenizer: Any, token_id: int) -> str | None:
     return token if isinstance(token, str) else None
 
 
+def parser_name(tokenizer: Any) -> str | None:
+    """How the model's calls are read: one of mlx_lm's parsers, `bare_json`, or None when they cannot be."""
+    if tokenizer.has_tool_calling:
+        return tokenizer.init_kwargs.get("tool_parser_type")
+    # Behind a reasoning a call would not be the whole answer.
+    bare = not tokenizer.has_thinking and shows_bare_calls(tokenizer.chat_template)
+    return BARE_JSON if bare else None
+
+
 def text_format(tokenizer: Any) -> TextFormat:
     """Markers of this model, from what mlx_lm inferred of its chat template and vocabulary."""
     edges: dict[str, list[Marker]] = {NORMAL: []}
@@ -148,9 +159,10 @@ def text_format(tokenizer: Any) -> TextFormat:
     edges[NORMAL] += [Marker(text, NORMAL) for text in tokenizer.structural_markers]
     for state, markers in tokenizer.response_transitions.items():
         edges.setdefault(state, []).extend(Marker(text, to) for text, to in markers)
-    name = tokenizer.init_kwargs.get("tool_parser_type")
+    name = parser_name(tokenizer)
     return TextFormat(
         transitions={state: tuple(markers) for state, markers in edges.items()},
-        parse_call=strict_parser(name, tokenizer.tool_parser) if tokenizer.tool_parser else None,
+        parse_call=strict_parser(name, tokenizer.tool_parser) if name and tokenizer.tool_parser else None,
         call_id_length=CALL_ID_LENGTHS.get(name),
+        bare_calls=name == BARE_JSON,
     )

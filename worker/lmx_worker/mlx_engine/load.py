@@ -19,6 +19,7 @@ from lmx_worker.commands import Inspect, Load
 from lmx_worker.engine import LoadProgress, ModelFacts
 from lmx_worker.failure import RequestFailure, StopRequested, fatal_cause
 from lmx_worker.fill import find_fill_tokens
+from lmx_worker.mlx_engine.codec import parser_name
 from lmx_worker.mlx_engine.footprint import cache_footprints, leaf_caches, parameter_arrays
 from lmx_worker.mlx_engine.load_errors import load_failure
 
@@ -189,7 +190,7 @@ def _facts(request: Load, read: Structure) -> ModelFacts:
         context_tokens=context_tokens(request, read.config),
         vocab_size=_vocab_size(read.model),
         eos_token_ids=tuple(sorted(token for token in tokenizer.eos_token_ids if isinstance(token, int))),
-        tool_parser=tokenizer.init_kwargs.get("tool_parser_type") if tokenizer.has_tool_calling else None,
+        tool_parser=parser_name(tokenizer),
         has_thinking=bool(tokenizer.has_thinking),
         has_chat_template=bool(tokenizer.has_chat_template),
         can_fill=find_fill_tokens(tokenizer.get_vocab()) is not None,
