@@ -4,7 +4,8 @@ from lmx_worker.failure import RequestFailure
 from lmx_worker.footprint import batch_bytes
 from lmx_worker.pacing import Limits, Occupancy
 
-MIN_WAITING = 64
+# As many answers as one HTTP request may ask for (MAX_CHOICES of Completions): an idle model takes them all.
+MIN_WAITING = 128
 WAITING_PER_ROW = 4
 
 

@@ -153,27 +153,34 @@ def test_one_long_row_makes_short_ones_wait() -> None:
 
 def test_too_many_waiting_are_turned_away_with_the_bytes() -> None:
     talk = talk_with(10 * 256, rows=2)
-    calls = [talk.ask(f"r{number}", "x" * 60, 40) for number in range(70)]
+    calls = [talk.ask(f"r{number}", "x" * 60, 40) for number in range(134)]
     talk.run_until_idle()
     refused = [talk.answer(call)["error"] for call in calls if "error" in talk.answer(call)]
     assert 1 <= len(refused) <= 6
     assert {error["data"]["code"] for error in refused} == {"rate_limit_exceeded"}
     data = refused[-1]["data"]
-    assert (data["waiting"], data["available_bytes"]) == (64, 2560)
+    assert (data["waiting"], data["available_bytes"]) == (128, 2560)
     assert data["held_bytes"] <= 2560 and data["needed_bytes"] >= 2560
     assert str(data["held_bytes"]) in refused[-1]["message"]
 
 
+def test_an_idle_model_takes_as_many_as_one_http_request_may_bring() -> None:
+    talk = talk_with(10 * 256, rows=2)
+    calls = [talk.ask(f"r{number}", "x" * 60, 40) for number in range(128)]
+    talk.run_until_idle()
+    assert all("result" in talk.answer(call) for call in calls)
+
+
 def test_without_a_budget_nobody_is_turned_away() -> None:
     talk = talk_with(None, rows=2)
-    calls = [talk.ask(f"r{number}", "x", 2) for number in range(80)]
+    calls = [talk.ask(f"r{number}", "x", 2) for number in range(140)]
     talk.run_until_idle()
     assert all("result" in talk.answer(call) for call in calls)
 
 
 def test_a_canary_is_never_turned_away() -> None:
     talk = talk_with(10 * 256, rows=2)
-    for number in range(70):
+    for number in range(134):
         talk.ask(f"r{number}", "x" * 60, 40)
     call = talk.put("canary", prompt="x", max_tokens=2)
     talk.run_until_idle()
