@@ -4,6 +4,8 @@ Several of them take what they recognise and drop the rest: a parameter whose en
 call without that argument. Such a call must be text, so the shape is checked before the parser is asked.
 """
 
+import ast
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -75,10 +77,47 @@ def _is_guess(name: str, text: str, parsed: Any) -> bool:
     )
 
 
+MISTRAL_MARKERS = re.compile(r"(?:\s|\[TOOL_CALLS\])*")
+MISTRAL_HEADER = re.compile(r"[\w-]+\s*\[ARGS\]\s*")
+
+
+def _is_mistral(text: str) -> bool:
+    """The parser takes every call it finds and drops the words around them."""
+    decoder = json.JSONDecoder()
+    try:
+        decoder.decode(text)
+        return True
+    except ValueError:
+        pass
+    at = 0
+    while header := MISTRAL_HEADER.match(text, _behind_markers(text, at)):
+        try:
+            _, at = decoder.raw_decode(text, header.end())
+        except ValueError:
+            return False
+    return _behind_markers(text, at) == len(text)
+
+
+def _behind_markers(text: str, at: int) -> int:
+    markers = MISTRAL_MARKERS.match(text, at)
+    return at if markers is None else markers.end()
+
+
+def _is_pythonic(text: str) -> bool:
+    """For what is not valid Python the parser has a fallback, which takes an open string as a bare word."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        return text.count('"') % 2 == 0
+    return True
+
+
 CHECKS: dict[str, Callable[[str], bool]] = {
     # The parser reads up to the first closing brace and the first call only.
     "function_gemma": lambda text: text.startswith("call:") and text.find("}") == len(text) - 1,
     "gemma4": lambda text: text.startswith("call:") and text.endswith("}"),
-    # Its fallback for what is not valid Python takes an open string as a bare word.
-    "pythonic": lambda text: text.startswith("[") and text.endswith("]") and text.count('"') % 2 == 0,
+    "mistral": _is_mistral,
+    "pythonic": _is_pythonic,
 }

@@ -139,6 +139,9 @@ SAMPLES: dict[str, Sample] = {
         'get_weather[ARGS]{"city": "Paris"}', 'forecast[ARGS]{"city": "New York", "days": 3}',
         'get_weather[ARGS]{"city": "Par', '[{"name": "get_weather", "arguments": [1]}]', "none", "",
         '[{"name": "get_weather", "arguments": {}}, {"name": 5}]',
+        'get_weather[ARGS]{"city": "Paris"} Then I will see.', 'Now get_weather[ARGS]{"city": "Paris"}',
+        'get_weather[ARGS]{"city": "Paris"}, forecast[ARGS]{"days": 3}',
+        '[now] get_weather[ARGS]{"city": "Paris"}',
     ),
     "gemma4": wrapped(
         "<|tool_call>", "<tool_call|>",
@@ -264,6 +267,33 @@ def test_parsers_bear_tools_with_odd_schemas(formats: dict[str, TextFormat], nam
         machine = TextMachine(formats[name], NORMAL, [{"type": "function", "function": function}])
         parts = machine.feed(f"{sample.start}{sample.first}{sample.end}") + machine.flush(complete=True)
         assert calls_of(parts) == GOOD[:1]
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+@pytest.mark.parametrize("between", ["", " \n", "[TOOL_CALLS]", "\n[TOOL_CALLS] "])
+def test_mistral_separates_calls_by_blanks_and_markers(
+    formats: dict[str, TextFormat], size: int, between: str
+) -> None:
+    sample = SAMPLES["mistral"]
+    text = f"{sample.start}{sample.first}{between}{sample.second}{between}"
+    parts = read(formats["mistral"], text, size)
+    assert calls_of(parts) == GOOD and text_of(parts) == ""
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("'5\" pipe'", '5" pipe'), (r'"a \" b"', 'a " b'), ("'\"'", '"'), ("'a'", "a"),
+        # With names of JSON it is valid Python all the same.
+        ("['\"', true]", ['"', True]),
+    ],
+)  # fmt: skip
+def test_quotes_in_pythonic_strings_are_part_of_them(
+    formats: dict[str, TextFormat], argument: str, value: Any
+) -> None:
+    sample = SAMPLES["pythonic"]
+    text = f"{sample.start}[get_weather(city={argument})]{sample.end}"
+    assert calls_of(read(formats["pythonic"], text)) == [("get_weather", {"city": value})]
 
 
 def test_mistral_ids_have_the_length_its_templates_insist_on(formats: dict[str, TextFormat]) -> None:
