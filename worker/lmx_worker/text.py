@@ -4,10 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmx_worker.growing_text import GrowingText
 from lmx_worker.pieces import Part, Piece, ToolCall
 from lmx_worker.tool_calls import CallParser, call_id_unlike, parse_tool_calls
 
 NORMAL, REASONING, TOOL = "normal", "reasoning", "tool"
+# A model in a loop may open calls without end, each of which is tried up to the same end: after so many
+# characters in vain, a failure counting as some more, its markers are text.
+MAX_FAILED_CHARACTERS = 4_000_000
+FAILURE_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,12 @@ class TextMachine:
         self._format = text_format if tools else text_format.without_tools()
         self._tools = tools
         self._state = initial_state
-        self._buffer = ""
-        self._at = 0  # where the buffer stands in the output
-        self._searched = 0  # how much of an open call holds no end of it
+        self._text = GrowingText()
+        self._at = 0  # everything before is decided
+        self._unshown = 0  # from here to there it is text of one kind, still to be shown
         self._opening = ""
         self._opened_in = NORMAL
+        self._failed = 0  # what parsers were given in vain, in characters
         self._blanks: list[Piece] = []
         self._headers: list[Piece] | None = []  # None once anything was shown
         self._call_ids: set[str] = set()
@@ -71,20 +77,23 @@ class TextMachine:
 
     def feed(self, text: str) -> list[Part]:
         """Parts that became certain with this text."""
-        self._buffer += text
+        self._text.append(text)
         parts: list[Part] = []
         while self._call(parts) if self._state == TOOL else self._plain(parts):
             pass
+        self._show(parts)
+        self._text.forget(self._at)
         return parts
 
     def flush(self, *, complete: bool) -> list[Part]:
         """Everything still held; `complete` when the model ended its answer by itself."""
         parts: list[Part] = []
-        while self._buffer:
+        while self._at < self._text.end:
             if self._state == TOOL:
                 self._end_open_call(parts, complete=complete)
             elif not self._plain(parts):
-                self._take(parts, len(self._buffer))
+                self._at = self._text.end
+        self._show(parts)
         if self._headers:  # nothing but headers came: then they were the answer
             parts += self._headers
         self._headers = None
@@ -94,19 +103,20 @@ class TextMachine:
     def _plain(self, parts: list[Part]) -> bool:
         """Text up to the next marker and over it; False when there is none yet."""
         markers = self._format.transitions.get(self._state, ())
-        found = _first_marker(self._buffer, markers)
+        found = _first_marker(self._text, markers, self._at)
         if found is None:
-            self._take(parts, len(self._buffer) - _possible_start(self._buffer, markers))
+            self._at = self._text.end - _possible_start(self._text, markers, self._at)
             return False
-        at, marker = found
-        self._take(parts, at)
-        if self._headers:
-            self._headers = []  # a real header, now complete
+        self._at, marker = found
         if marker.to == TOOL:
             self._opening, self._opened_in = marker.text, self._state
-            self._searched = len(marker.text)
-        else:
-            self._drop(len(marker.text))
+        # What may be no call is shown with the text around it: a model can open calls without end.
+        if marker.to != TOOL or self._state not in (NORMAL, REASONING):
+            self._show(parts)
+        if self._headers:
+            self._headers = []  # a real header, now complete
+        if marker.to != TOOL:
+            self._skip(self._at + len(marker.text))
         self._state = marker.to
         return True
 
@@ -115,49 +125,56 @@ class TextMachine:
         ends = self._format.transitions.get(TOOL, ())
         # The end of the reasoning inside a call means that the model only wrote about calls.
         broken_by = _leaving(self._format, REASONING) if self._opened_in == REASONING else ()
-        found = _first_marker(self._buffer, (*ends, *broken_by), self._searched)
+        found = _first_marker(self._text, (*ends, *broken_by), self._at + len(self._opening))
         if found is None:
-            longest = max((len(marker.text) for marker in (*ends, *broken_by)), default=0)
-            self._searched = max(self._searched, len(self._buffer) - longest + 1)
             return False
-        at, marker = found
-        if marker in ends and self._emit(parts, self._buffer[len(self._opening) : at]):
-            self._drop(at + len(marker.text))
+        place, marker = found
+        if marker in ends and self._emit(parts, place):
+            self._skip(place + len(marker.text))
             self._state = marker.to
         else:
-            self._reopen(parts)
+            self._reopen()
         return True
 
     def _end_open_call(self, parts: list[Part], *, complete: bool) -> None:
         """At the end of the output only a call of a format without end markers can be whole."""
         runs_to_the_end = complete and not self._format.transitions.get(TOOL)
-        if runs_to_the_end and self._emit(parts, self._buffer[len(self._opening) :]):
-            self._drop(len(self._buffer))
+        if runs_to_the_end and self._emit(parts, self._text.end):
+            self._skip(self._text.end)
         else:
-            self._reopen(parts)
+            self._reopen()
 
-    def _emit(self, parts: list[Part], text: str) -> bool:
+    def _emit(self, parts: list[Part], end: int) -> bool:
+        """The calls between the opening marker and this place, if that is what it is."""
+        if self._failed > MAX_FAILED_CHARACTERS:
+            return False
+        text = self._text.part(self._at + len(self._opening), end)
         calls = parse_tool_calls(text, self._tools, self._format.parse_call)
-        for call in calls or ():
+        if calls is None:
+            self._failed += len(text) + FAILURE_CHARACTERS
+            return False
+        self._show(parts)
+        for call in calls:
             call_id = call_id_unlike(call["id"], self._call_ids, self._format.call_id_length)
             parts.append(ToolCall(len(self._call_ids), call_id, call["name"], call["arguments"]))
             self._call_ids.add(call_id)
-        if calls:
-            self._blanks, self._headers = [], None
-        return bool(calls)
+        self._blanks, self._headers = [], None
+        return True
 
-    def _reopen(self, parts: list[Part]) -> None:
+    def _reopen(self) -> None:
         """No call: its opening marker is text, and reading goes on behind it."""
         self._state = self._opened_in if self._opened_in == REASONING else NORMAL
-        self._take(parts, len(self._opening))
+        self._at += len(self._opening)
 
-    def _take(self, parts: list[Part], count: int) -> None:
-        if count <= 0:
+    def _show(self, parts: list[Part]) -> None:
+        """What was read since the last time, unless it turns out to be structure."""
+        if self._unshown == self._at:
             return
-        kind = "reasoning" if self._state == REASONING else "text"
-        piece = Piece(kind, self._buffer[:count], self._at)
-        self._drop(count)
-        if self._state not in (NORMAL, REASONING):
+        state = self._opened_in if self._state == TOOL else self._state
+        kind = "reasoning" if state == REASONING else "text"
+        piece = Piece(kind, self._text.part(self._unshown, self._at), self._unshown)
+        self._unshown = self._at
+        if state not in (NORMAL, REASONING):
             if self._headers is not None:
                 self._headers.append(piece)  # between messages: structure, not text
             return
@@ -168,34 +185,28 @@ class TextMachine:
         parts += (*self._blanks, piece) if kind == "text" else (piece,)
         self._blanks, self._headers = [], None
 
-    def _drop(self, count: int) -> None:
-        self._buffer = self._buffer[count:]
-        self._at += count
+    def _skip(self, place: int) -> None:
+        """What lies before this place, and was not shown, is not text."""
+        self._at = self._unshown = place
 
 
 def _leaving(text_format: TextFormat, state: str) -> tuple[Marker, ...]:
     return tuple(marker for marker in text_format.transitions.get(state, ()) if marker.to != TOOL)
 
 
-def _first_marker(text: str, markers: Iterable[Marker], start: int = 0) -> tuple[int, Marker] | None:
-    """The first one in the text, of several at one place the longest."""
+def _first_marker(text: GrowingText, markers: Iterable[Marker], start: int) -> tuple[int, Marker] | None:
+    """The first one at or behind `start`, of several at one place the longest."""
     hits = [
-        (at, -len(marker.text), marker)
+        (place, -len(marker.text), marker)
         for marker in markers
-        if marker.text and (at := text.find(marker.text, start)) >= 0
+        if marker.text and (place := text.find(marker.text, start)) >= 0
     ]
     if not hits:
         return None
-    at, _, marker = min(hits, key=lambda hit: hit[:2])
-    return at, marker
+    place, _, marker = min(hits, key=lambda hit: hit[:2])
+    return place, marker
 
 
-def _possible_start(text: str, markers: Iterable[Marker]) -> int:
+def _possible_start(text: GrowingText, markers: Iterable[Marker], start: int) -> int:
     """Length of the longest end of the text that may become a marker."""
-    longest = 0
-    for marker in markers:
-        for size in range(min(len(marker.text) - 1, len(text)), longest, -1):
-            if text.endswith(marker.text[:size]):
-                longest = size
-                break
-    return longest
+    return max((text.possible_start(marker.text, start) for marker in markers), default=0)

@@ -1,13 +1,14 @@
 """Whatever a model writes, every character is in exactly one part, and how it arrives does not matter."""
 
 import random
+import time
 from typing import Any
 
 import pytest
 
 from lmx_worker.pieces import Part, Piece, ToolCall
 from lmx_worker.stops import StopMatcher
-from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
+from lmx_worker.text import MAX_FAILED_CHARACTERS, NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
 from tests.test_text import CALL, HERMES, TOOLS, parse_json
 
 MISTRAL = TextFormat({NORMAL: (Marker("[TOOL_CALLS]", TOOL),), TOOL: ()}, parse_json)
@@ -90,6 +91,40 @@ def test_how_the_text_arrives_changes_nothing(name: str) -> None:
         text, complete = random_text(rng), rng.random() < 0.5
         at_once = whole(parts_of(text, None, text_format, state, complete))
         assert whole(parts_of(text, rng, text_format, state, complete)) == at_once, text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("end", ["", "</think>", "</tool_call>"])
+def test_calls_opened_without_end_cost_as_much_as_they_are_long(name: str, end: str) -> None:
+    """A model in a loop must not hold up the rows beside it. Quadratic, this takes minutes."""
+    text_format, state = FORMATS[name]
+    opening = "[TOOL_CALLS]" if name == "mistral" else "<tool_call>"
+    began = time.process_time()
+    machine = TextMachine(text_format, state, TOOLS)
+    parts: list[Part] = []
+    for piece in [opening] * 100_000 + [end]:
+        parts += machine.feed(piece)
+    parts += machine.flush(complete=True)
+    assert time.process_time() - began < 20
+    assert sum(len(part.text) for part in parts if isinstance(part, Piece)) >= 100_000 * len(opening)
+    assert len(parts) < 10, "neighbouring pieces are one"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_parsers_are_not_asked_without_end(name: str) -> None:
+    """Some of them take much longer to refuse a text than it takes to find its end."""
+    text_format, state = FORMATS[name]
+    read: list[int] = []
+
+    def refuse(text: str, tools: Any) -> Any:
+        read.append(len(text))
+        raise ValueError("no call")
+
+    opening = "[TOOL_CALLS]" if name == "mistral" else "<tool_call>"
+    text = opening * 5000 + "</tool_call>"
+    parts = parts_of(text, None, TextFormat(text_format.transitions, refuse), state, True)
+    assert len(read) > 10 and sum(read) < MAX_FAILED_CHARACTERS + len(text)
+    assert whole(parts) == [("reasoning" if state == REASONING else "text", text)]
 
 
 def test_an_answer_that_never_leaves_its_header_is_the_answer() -> None:
