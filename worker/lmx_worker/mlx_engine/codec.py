@@ -162,7 +162,7 @@ def text_format(tokenizer: Any) -> TextFormat:
     name = parser_name(tokenizer)
     return TextFormat(
         transitions={state: tuple(markers) for state, markers in edges.items()},
-        parse_call=strict_parser(name, tokenizer.tool_parser) if name and tokenizer.tool_parser else None,
-        call_id_length=CALL_ID_LENGTHS.get(name),
+        parse_call=strict_parser(name or "", tokenizer.tool_parser) if tokenizer.tool_parser else None,
+        call_id_length=CALL_ID_LENGTHS.get(name) if name else None,
         bare_calls=name == BARE_JSON,
     )
