@@ -35,7 +35,7 @@ def answer_to(codec: MlxCodec, prompt: Prompt, ids: list[int], *, stop: tuple[st
     """Events by step when a model goes on with these tokens after this prompt, all reported."""
     facts = ModelFacts("llama", 2048, 320, (0,), None, True)
     command = Generate("a", prompt, Sampling(), 100, stop, logprobs=0)
-    admitted = admit_prompt(1, command, codec.encode(prompt), LoadedModel(facts, codec), None)
+    admitted = admit_prompt(1, command, codec.encode(prompt), LoadedModel(facts, codec, 8), None)
     assert isinstance(admitted.sink, Completion)
     steps: list[Events] = []
     for token in (*ids, None):

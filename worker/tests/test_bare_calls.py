@@ -91,7 +91,7 @@ def with_template(directory: Path, template: str, *, thinks: bool = False) -> Ml
 
 def machine_for(codec: MlxCodec, tools: tuple[Any, ...]) -> TextMachine | BareCallMachine:
     prompt = MessagesPrompt(({"role": "user", "content": "hi"},), tools, {})
-    model = LoadedModel(ModelFacts("llama", 2048, 320, (0,), None, False), codec)
+    model = LoadedModel(ModelFacts("llama", 2048, 320, (0,), None, False), codec, 8)
     admitted = admit_prompt(1, Generate("a", prompt, Sampling(), 10), codec.encode(prompt), model, None)
     assert isinstance(admitted.sink, Completion)
     return admitted.sink.machine
