@@ -71,6 +71,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   "supervisor/supervisor.ts": {
     rooms: [
       ...allBelowMain,
+      "supervisor/audited-sweep.ts",
       "supervisor/compose-cluster.ts",
       "supervisor/live-config.ts",
       "supervisor/load-config.ts",
@@ -82,6 +83,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     ],
     packages: ["pino"],
     node: true,
+  },
+  "supervisor/audited-sweep.ts": {
+    rooms: ["supervisor/host", "supervisor/cluster", "supervisor/http", "supervisor/store"],
+    packages: [],
+    node: false,
   },
   "supervisor/stop-service.ts": {
     rooms: ["supervisor/host", "supervisor/cluster", "supervisor/http"],
@@ -122,7 +128,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/service-mode.ts": {
-    rooms: ["supervisor/policy", "supervisor/store"],
+    rooms: ["supervisor/policy", "supervisor/host", "supervisor/store"],
     packages: ["pino"],
     node: false,
   },

@@ -16,6 +16,7 @@ const FROM_SHELL = "from the shell";
 
 const GIVEN: Readonly<Record<string, string>> = {
   PYTHONPATH: "where the worker's own package is",
+  PYTHONSAFEPATH: "nothing is imported from the directory the service was started in",
   PYTHONUNBUFFERED: "its last words arrive",
   PYTHONNOUSERSITE: "no packages of the user's",
   PYTHONUTF8: "text is UTF-8 whatever the locale",

@@ -35,6 +35,8 @@ export function workerCommand(input: WorkerCommandInput): WorkerCommand {
   }
   Object.assign(env, {
     PYTHONPATH: input.workerDirectory,
+    // Or whatever lies in the directory the service was started from would be imported first, a stranger's json.py too.
+    PYTHONSAFEPATH: "1",
     PYTHONUNBUFFERED: "1",
     PYTHONNOUSERSITE: "1",
     PYTHONUTF8: "1",

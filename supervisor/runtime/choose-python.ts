@@ -44,8 +44,11 @@ export function choosePython(candidates: readonly PythonCandidate[], named: stri
 }
 
 /** What this Python is that it should not be; null when it fits. */
-export function objectionTo({ implementation, version, freeThreaded }: PythonFacts): string | null {
+export function objectionTo(facts: PythonFacts): string | null {
+  const { implementation, version, platform, machine, freeThreaded } = facts;
   if (implementation !== "cpython") return `${implementation}, not CPython`;
+  // mlx has no wheels for it, and on Apple silicon another one may follow on PATH.
+  if (platform === "darwin" && machine !== "arm64") return `${version} for Intel, not for Apple silicon`;
   if (!SUPPORTED.includes(minorOf(version))) return version;
   return freeThreaded ? `${version}, a free-threaded build` : null;
 }

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
+import { basename, delimiter, isAbsolute, join } from "node:path";
 import { execa } from "execa";
 import { choosePython, objectionTo, PYTHON_NAMES, type PythonCandidate } from "./choose-python.ts";
 import { installerEnvironment } from "./installer-environment.ts";
@@ -24,21 +24,42 @@ export async function findPython(environment: NodeJS.ProcessEnv): Promise<Python
   return choosePython(candidates, named);
 }
 
+/** What came of asking an interpreter what it is. */
+export type PythonAnswer =
+  | { readonly kind: "facts"; readonly facts: PythonFacts }
+  /** It does not run, or what it says makes no sense. */
+  | { readonly kind: "none" }
+  /** It could not be asked now: the machine is too busy, or out of memory, processes or files. */
+  | { readonly kind: "later" };
+
+const PASSING_ERRORS = new Set<unknown>(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
+
 /** Runs an interpreter and returns what it says about itself; null when it does not run or makes no sense. */
 export async function askPython(path: string, environment: NodeJS.ProcessEnv): Promise<PythonFacts | null> {
-  const { stdout, failed } = await execa(path, ["-I", "-c", PYTHON_FACTS_PROGRAM], {
+  const answer = await questionPython(path, environment);
+  return answer.kind === "facts" ? answer.facts : null;
+}
+
+/** Runs an interpreter, for at most this long. Never rejects. */
+export async function questionPython(
+  path: string,
+  environment: NodeJS.ProcessEnv,
+  timeoutMs = QUESTION_TIMEOUT_MS,
+): Promise<PythonAnswer> {
+  const { stdout, failed, timedOut, code } = await execa(path, ["-I", "-c", PYTHON_FACTS_PROGRAM], {
     env: installerEnvironment(environment),
     extendEnv: false,
     reject: false,
     stdin: "ignore",
-    timeout: QUESTION_TIMEOUT_MS,
+    timeout: timeoutMs,
     killSignal: "SIGKILL",
   });
-  if (failed) return null;
+  if (timedOut || PASSING_ERRORS.has(code)) return { kind: "later" };
+  if (failed) return { kind: "none" };
   try {
-    return pythonFactsSchema.parse(JSON.parse(stdout));
+    return { kind: "facts", facts: pythonFactsSchema.parse(JSON.parse(stdout)) };
   } catch {
-    return null;
+    return { kind: "none" };
   }
 }
 
@@ -61,8 +82,10 @@ async function* pythonsOnPath(environment: NodeJS.ProcessEnv): AsyncGenerator<st
   for (const name of PYTHON_NAMES) {
     for await (const path of onPath(name, environment)) {
       const target = await realpath(path);
-      if (isApplePlaceholder(path) || seen.has(target)) continue;
-      seen.add(target);
+      // Behind a shim is one program for all names, which goes by the name.
+      const program = basename(target).startsWith("python") ? target : `${target} as ${name}`;
+      if (isApplePlaceholder(path) || seen.has(program)) continue;
+      seen.add(program);
       yield path;
     }
   }

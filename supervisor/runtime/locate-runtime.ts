@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { askPython } from "./find-python.ts";
+import { questionPython } from "./find-python.ts";
 import { minorOf } from "./python-facts.ts";
 import { lockHashOf, type Runtime, readRuntime } from "./runtime-marker.ts";
 
@@ -24,16 +24,21 @@ export async function runtimePlace(
 
 /**
  * The runtime that stands at this place and works; null when none does. The interpreter is run: an upgrade of the
- * system's Python leaves a link that leads to another version, without our packages.
+ * system's Python leaves a link that leads to another version, without our packages. One that cannot be asked just now
+ * stands: to build it anew would take the network, and it from under others who use it.
  */
 export async function locateRuntime(
   { directory, lockHash }: RuntimePlace,
   environment: NodeJS.ProcessEnv,
+  question = questionPython,
 ): Promise<Runtime | null> {
   const runtime = await readRuntime(directory);
   if (runtime === null || runtime.lockHash !== lockHash) return null;
-  const facts = await askPython(runtime.python, environment);
-  return facts !== null && minorOf(facts.version) === minorOf(runtime.versions.python) ? runtime : null;
+  const answer = await question(runtime.python, environment);
+  if (answer.kind === "later") return runtime;
+  const isSame =
+    answer.kind === "facts" && minorOf(answer.facts.version) === minorOf(runtime.versions.python);
+  return isSame ? runtime : null;
 }
 
 /** Every complete runtime in this directory; the interpreters are not run. */

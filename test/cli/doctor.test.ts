@@ -110,6 +110,17 @@ describe("the Python runtime", () => {
     expect(old[0]?.next_step).toContain("https://github.com/ml-explore/mlx/issues/3384");
   });
 
+  it("that is damaged is a failure with what cures it", () => {
+    const checks = checkRuntime(runtime("0.32.4", "0.32.2"), "/r", "ImportError: no module named x");
+    expect(checks).toMatchObject([
+      {
+        status: "fail",
+        detail: expect.stringContaining("ImportError"),
+        next_step: expect.stringContaining("rm -r '/r'"),
+      },
+    ]);
+  });
+
   it("that is not built yet is a warning: the service builds it", () => {
     expect(checkRuntime(null, "/r")).toMatchObject([
       { status: "warn", next_step: expect.stringContaining("lmx serve") },

@@ -143,6 +143,8 @@ describe("a worker's environment", () => {
       HOME: "/home/x",
       HF_HUB_OFFLINE: "1",
       MLX_DISABLE_COMPILE: "1",
+      // Python's own name for it: nothing from the directory we were started in.
+      PYTHONSAFEPATH: "1",
       TMPDIR: "/tmp",
     });
   });

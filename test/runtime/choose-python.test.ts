@@ -31,6 +31,8 @@ describe("objectionTo", () => {
     ["3.15.0a1", {}, "3.15.0a1"],
     ["2.7.18", {}, "2.7.18"],
     ["3.11.9", { implementation: "pypy" }, "pypy, not CPython"],
+    ["3.13.1", { platform: "darwin", machine: "x86_64" }, "3.13.1 for Intel, not for Apple silicon"],
+    ["3.13.1", { platform: "darwin", machine: "arm64" }, null],
     ["3.13.1", { freeThreaded: true }, "3.13.1, a free-threaded build"],
   ])("of %s %o is %s", (version, more, objection) => {
     expect(objectionTo(facts(version, more))).toBe(objection);

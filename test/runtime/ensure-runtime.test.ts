@@ -87,6 +87,10 @@ describe("a runtime", () => {
     const versions = (version: string) => JSON.stringify({ python: version, mlx: "1.0", mlx_lm: "1.0" });
     await writeMarker(place.directory, place.lockHash, versions("3.13.0"));
     expect(await locateRuntime(place, room.environment)).toMatchObject({ python });
+    // A machine too busy to answer is no reason to build what stands anew.
+    expect(
+      await locateRuntime(place, room.environment, async () => ({ kind: "later" }) as const),
+    ).toMatchObject({ python });
     await writeMarker(place.directory, place.lockHash, versions("3.12.9"));
     expect(await locateRuntime(place, room.environment)).toBeNull();
   });

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { askPython, findPython } from "../../supervisor/runtime/find-python.ts";
+import { askPython, findPython, questionPython } from "../../supervisor/runtime/find-python.ts";
 import type { PythonFacts } from "../../supervisor/runtime/python-facts.ts";
 
 let directory: string;
@@ -29,6 +29,23 @@ it("passes an empty shim over and finds the same name further down PATH", async 
   await symlink(real.executable, join(directory, "real", "python3"));
   await script("shims/python3", "exit 127");
   expect(await findPython(path("shims", "real"))).toMatchObject({ version: real.version });
+});
+
+it("asks a shim under every name it has, though it is one program", async () => {
+  const shim = await script(
+    "tools/mise",
+    `case "$0" in *python3) exec '${real.executable}' "$@";; *) exit 1;; esac`,
+  );
+  await mkdir(join(directory, "bin"));
+  for (const name of ["python3.13", "python3.12", "python3"])
+    await symlink(shim, join(directory, "bin", name));
+  expect(await findPython(path("bin"))).toMatchObject({ version: real.version });
+});
+
+it("tells one that cannot be asked just now from one that is none", async () => {
+  const slow = await script("bin/python3", "exec sleep 60");
+  expect(await questionPython(slow, process.env, 200)).toEqual({ kind: "later" });
+  expect(await questionPython(join(directory, "nowhere"), {})).toEqual({ kind: "none" });
 });
 
 it("tells the Python behind a wrapper, not the wrapper", async () => {

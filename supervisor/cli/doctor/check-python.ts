@@ -1,4 +1,5 @@
 import { advisoriesAgainst } from "../../policy/advisories.ts";
+import { damageOf } from "../../runtime/damage-of.ts";
 import { findPython } from "../../runtime/find-python.ts";
 import { locateRuntime, runtimePlace } from "../../runtime/locate-runtime.ts";
 import { RuntimeBuildError } from "../../runtime/runtime-build-error.ts";
@@ -11,7 +12,7 @@ export interface PythonPlaces {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The interpreter, the runtime made with it, and what is known against what is in it. Nothing is imported. */
+/** The interpreter, the runtime made with it, whether that imports what workers need, and what is known against it. */
 export async function checkPython({
   runtimesDirectory,
   requirementsLock,
@@ -19,7 +20,11 @@ export async function checkPython({
 }: PythonPlaces): Promise<DoctorCheck[]> {
   const place = await runtimePlace(runtimesDirectory, requirementsLock, env);
   const runtime = await locateRuntime(place, env);
-  return [await checkInterpreter(env, runtime !== null), ...checkRuntime(runtime, place.directory)];
+  const [interpreter, damage] = await Promise.all([
+    checkInterpreter(env, runtime !== null),
+    runtime === null ? null : damageOf(runtime, env),
+  ]);
+  return [interpreter, ...checkRuntime(runtime, place.directory, damage)];
 }
 
 async function checkInterpreter(env: NodeJS.ProcessEnv, hasRuntime: boolean): Promise<DoctorCheck> {
@@ -33,11 +38,22 @@ async function checkInterpreter(env: NodeJS.ProcessEnv, hasRuntime: boolean): Pr
   }
 }
 
-/** @param directory where the runtime is, or would be */
-export function checkRuntime(runtime: Runtime | null, directory: string): DoctorCheck[] {
+/**
+ * @param directory where the runtime is, or would be
+ * @param damage why it does not import what workers need; null: it does, or was not asked
+ */
+export function checkRuntime(
+  runtime: Runtime | null,
+  directory: string,
+  damage: string | null = null,
+): DoctorCheck[] {
   if (runtime === null) {
     const next = `"lmx serve" builds it at its first start; that takes a minute and the network.`;
     return [warn("runtime", `not built yet in ${directory}`, next)];
+  }
+  if (damage !== null) {
+    const next = `Stop the service, remove the directory (rm -r '${directory}') and start "lmx serve": it builds it again.`;
+    return [fail("runtime", `${directory} is damaged: ${damage}`, next)];
   }
   const { mlx, mlx_lm } = runtime.versions;
   const advisories = advisoriesAgainst({
