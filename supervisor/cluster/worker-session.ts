@@ -47,7 +47,7 @@ export class WorkerSession {
   /** Requests it did not answer in time, and whose cancel it has not answered either. */
   #unanswered = 0;
   readonly startedAt = new Date();
-  /** When the last request came or went, monotonic milliseconds. */
+  /** When the last request came or went, or the model was loaded for one to come; monotonic milliseconds. */
   lastUsedAt = performance.now();
   #finished = 0;
   #handshake: Promise<MethodResult<"initialize">> | null = null;
@@ -109,6 +109,8 @@ export class WorkerSession {
   async load(params: MethodParams<"load">, timeoutMs: number): Promise<MethodResult<"load">> {
     const result = await this.#connection.request("load", params, timeoutMs);
     this.loaded = result;
+    // The process may have waited for hours as the spare, and what was loaded just now is not the least recently used.
+    this.lastUsedAt = performance.now();
     return result;
   }
 

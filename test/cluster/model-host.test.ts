@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { HostPorts } from "../../supervisor/cluster/model-host.ts";
 import type { Overrides } from "../../supervisor/policy/model-state.ts";
 import { ADMITS, anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
-import { FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
+import { FakeWorker, FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
 
 const never = new AbortController().signal;
 const soon = () => performance.now() + 30_000;
@@ -173,6 +173,15 @@ describe("load", () => {
       checks: [{ name: "canary", status: "pass" }],
     });
     expect(outcomes).toEqual(["pass"]);
+  });
+
+  it("is a use of the model, however long its process waited as the spare", async () => {
+    const spare = new FakeWorker(1);
+    await settled();
+    const asked = performance.now();
+    const { host } = hostWithFakes({ ports: { launch: async () => spare.session } });
+    await host.load(never);
+    expect(host.use?.lastUsedMs).toBeGreaterThanOrEqual(asked);
   });
 
   it.each([
