@@ -95,7 +95,8 @@ export class ModelAdmission {
     const weights = { ...UNKNOWN_MEMORY, weights_bytes: facts.snapshot.weightBytes };
     if (verdict.verdict === "refuse")
       return { ...report(entry.id, verdict, [], weights, verdictFailure(verdict)), ...NOTHING_GRANTED };
-    const inspection = await this.#structure(entry, runtime.versions, history.structure, options.signal);
+    const proven = provenFor(history.structure, entry, settings);
+    const inspection = await this.#structure(entry, runtime.versions, proven, options.signal);
     if (inspection.kind === "refused") {
       const check = structureRefused(entry.id, inspection.failure);
       return { ...report(entry.id, verdict, [check], weights, inspection.failure), ...NOTHING_GRANTED };
@@ -109,7 +110,7 @@ export class ModelAdmission {
       dryRun: options.dryRun,
       signal: options.signal,
     });
-    const checks = [structureCheck(structure, history.structure !== null), answer.check];
+    const checks = [structureCheck(structure, proven !== null), answer.check];
     return {
       ...report(entry.id, verdict, checks, answer.memory, memoryFailure(answer.check)),
       structure,
@@ -177,6 +178,20 @@ export class ModelAdmission {
       this.#structures.set(entry.id, { key, structure: inspection.structure });
     return inspection;
   }
+}
+
+/**
+ * A structure has the context that was asked for when it was inspected. It stands for what a load would serve now if
+ * that is no more, or if it is all that the model has; after a cap was raised or taken away it would be too small.
+ */
+function provenFor(
+  passed: ModelStructure | null,
+  { contextLength }: CatalogueEntry,
+  { context_tokens = Number.POSITIVE_INFINITY }: ModelSettings,
+): ModelStructure | null {
+  if (passed === null) return null;
+  const isEnough = passed.context_tokens === contextLength || context_tokens <= passed.context_tokens;
+  return isEnough ? passed : null;
 }
 
 function safeModeError(modelId: string, why: string): LmxError {

@@ -25,6 +25,8 @@ export interface ModelHistory {
   readonly peakBytes: number | null;
 }
 
+const UNTRIED: ModelHistory = { lastOutcome: null, hasPassed: false, structure: null, peakBytes: null };
+
 /** What stands behind an outcome. */
 export interface OutcomeEvidence {
   /** Null: refused before anything was loaded. */
@@ -54,11 +56,12 @@ export class ModelRecord {
   mayStartOnRequest(entry: CatalogueEntry): boolean {
     if (this.#loadOnRequest !== "proven") return this.#loadOnRequest === "always";
     const versions = this.#versions();
-    return versions !== null && this.#registry.hasPass(keyOf(entry, versions));
+    return versions !== null && entry.digest !== null && this.#registry.hasPass(keyOf(entry, versions));
   }
 
-  /** What earlier tries of exactly this model on this runtime showed. */
+  /** What earlier tries of exactly this model on this runtime showed; nothing of files that have no digest to tell. */
   history(entry: CatalogueEntry, versions: BackendVersions): ModelHistory {
+    if (entry.digest === null) return UNTRIED;
     const rows = this.#registry.ofKey(keyOf(entry, versions));
     const tried = rows.findLast(({ outcome }) => outcome !== "drift");
     const pass = rows.findLast(({ outcome }) => outcome === "pass");

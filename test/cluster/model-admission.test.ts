@@ -236,6 +236,33 @@ describe("the structure of a model", () => {
     expect(result.checks.find(({ name }) => name === "structure")?.detail).toContain("has passed");
   });
 
+  it.each([
+    ["a cap that was taken away", 2_048, undefined, "inspect"],
+    ["a cap that was raised", 2_048, 4_096, "inspect"],
+    ["a cap that was lowered", 2_048, 1_024, "proven"],
+    ["the cap it passed with", 2_048, 2_048, "proven"],
+    ["no cap, as before", 8_192, undefined, "proven"],
+    ["a cap beyond the model's own length", 8_192, 100_000, "proven"],
+  ] as const)("that has passed, under %s (%s, then %s): %s", async (_, passedWith, context_tokens, from) => {
+    const { examine, questions, world } = admitting();
+    const structure = { ...STRUCTURE, context_tokens: passedWith };
+    world.history = { lastOutcome: "pass", hasPassed: true, structure, peakBytes: 123 };
+    world.settings = modelSettingsSchema.parse(context_tokens === undefined ? {} : { context_tokens });
+    const looked = { ...STRUCTURE, context_tokens: 8_192 };
+    world.inspection = { kind: "structure", structure: looked };
+    const { result } = await examine({ ...(await model()), contextLength: 8_192 });
+    expect(questions[0]?.structure).toEqual(from === "proven" ? structure : looked);
+    const detail = result.checks.find(({ name }) => name === "structure")?.detail;
+    expect(detail?.includes("has passed")).toBe(from === "proven");
+  });
+
+  it("is looked at when the config names no length and nobody set a cap: which one it passed with is not known", async () => {
+    const { examine, asked, world } = admitting();
+    world.history = { lastOutcome: "pass", hasPassed: true, structure: STRUCTURE, peakBytes: 123 };
+    await examine({ ...(await model()), contextLength: null });
+    expect(asked).toEqual(["inspect", "memory"]);
+  });
+
   it("is looked at for one model at a time: each look takes a process", async () => {
     const first = Promise.withResolvers<Inspection>();
     let running = 0;
