@@ -15,6 +15,7 @@ import {
 import { isWorthSaving } from "../policy/steps.ts";
 import { transition } from "../policy/transition.ts";
 import type { FailureHistory } from "./failure-history.ts";
+import { filesChanged } from "./files-changed.ts";
 import { admissionError } from "./load-errors.ts";
 import type { LoadPermit, LoadQueue } from "./load-queue.ts";
 import type { AdmissionReport, ModelAdmission } from "./model-admission.ts";
@@ -48,7 +49,7 @@ export class ModelMachine {
   readonly waiters: Waiters;
   readonly #ports: MachinePorts;
   #entry: CatalogueEntry;
-  /** As it was when the newest try began: its files may be others by the time the outcome is known. */
+  /** As it was looked at for the newest try: that is what is loaded and what the outcome is about, whatever the disk has since. */
   #tried: CatalogueEntry;
   #model: Model = NEW_MODEL;
   /** What is told to others: a quarantine only once it is on the disk. */
@@ -144,7 +145,7 @@ export class ModelMachine {
   #syncKey(): void {
     const { state, leaving } = this.#model;
     if (leaving !== null || !["unloaded", "quarantined", "checking"].includes(state.kind)) return;
-    const key = this.#ports.history.keyOf(this.#entry);
+    const key = this.#ports.history.keyOf(state.kind === "checking" ? this.#tried : this.#entry);
     if (key === null || key === this.#key) return;
     const isFirst = this.#key === null;
     this.#key = key;
@@ -246,15 +247,16 @@ export class ModelMachine {
       case "check-admission":
         void this.#checkAdmission(effect.attempt, effect.overrides);
         return;
-      case "ask-permit":
-        this.#permit = this.#ports.loads.ask(() => this.dispatch({ kind: "permit-granted" }));
+      case "ask-permit": {
+        const permit = this.#ports.loads.ask(() => void this.#onPermit(() => this.#permit === permit));
+        this.#permit = permit;
         return;
+      }
       case "return-permit":
         this.#permit?.giveBack();
         this.#permit = null;
         return;
       case "start-worker":
-        this.#tried = this.#entry;
         void this.workers.start(effect.worker, {
           entry: this.#tried,
           cacheBudgetBytes: this.#admitted?.cacheBudgetBytes ?? null,
@@ -327,6 +329,13 @@ export class ModelMachine {
     else this.dispatch({ kind: "admission-refused", attempt, failure });
     // Asked for, and taken back while it was looked at.
     if (!holdsMemory(this.#model)) this.#ports.admission.release(id);
+  }
+
+  /** Its turn has come; what was admitted may have gone while it waited, or served. */
+  async #onPermit(isHeld: () => boolean): Promise<void> {
+    const isChanged = await filesChanged(this.#tried, this.#entry);
+    // Otherwise it was taken back meanwhile.
+    if (isHeld()) this.dispatch({ kind: "permit-granted", filesChanged: isChanged });
   }
 
   #armRetry(at: number): void {

@@ -13,6 +13,7 @@ import { type EpochMs, type FailureRecord, NO_FAILURES, type QuarantineNumbers }
  *      └──────────────────────────────────────────────────────┴────────────────────────────────────────────────┘
  *   quarantined by a verdict  ── an operator asks to load ──> checking;  the files change ──> unloaded
  *   quarantined by failures   ── its time has passed and somebody asks, or an operator releases it ──> checking
+ *   admitted ── its turn comes, and its files are others than were looked at ──> checking
  *   any state ── 3rd failure in a row, or an operator's word ──> quarantined
  */
 
@@ -36,7 +37,7 @@ export const NO_OVERRIDES: Overrides = { unsupportedRuntime: false, safeMode: fa
 export type ModelState =
   | { readonly kind: "unloaded"; readonly reason: ReadinessReason | null }
   /** Files, architecture, runtime and memory are looked at; no worker serves this model yet. */
-  | { readonly kind: "checking"; readonly attempt: number; readonly overrides: Overrides }
+  | { readonly kind: "checking"; readonly attempt: number }
   | {
       readonly kind: "admitted";
       readonly reason: ReadinessReason | null;
@@ -69,6 +70,8 @@ export interface Model {
   readonly lastWorker: WorkerNumber;
   /** Number of the last admission check that was begun; the answer to an older one changes nothing. */
   readonly lastCheck: number;
+  /** What that check was let past; a second look, at files that have changed since, is let past the same. */
+  readonly overrides: Overrides;
 }
 
 /**
@@ -101,7 +104,8 @@ export type ModelEvent =
   | { readonly kind: "quarantine-asked"; readonly reason: string }
   /** Other weights, config or runtime: what is remembered of the new key. */
   | { readonly kind: "key-changed"; readonly record: FailureRecord }
-  | { readonly kind: "permit-granted" }
+  /** `filesChanged`: since they were looked at, so that nobody has admitted what would be loaded now. */
+  | { readonly kind: "permit-granted"; readonly filesChanged?: boolean }
   | { readonly kind: "retry-due" }
   | { readonly kind: "loaded"; readonly worker: WorkerNumber }
   | { readonly kind: "canary-passed"; readonly worker: WorkerNumber }
@@ -163,6 +167,7 @@ export const NEW_MODEL: Model = {
   leaving: null,
   lastWorker: 0,
   lastCheck: 0,
+  overrides: NO_OVERRIDES,
 };
 
 /** The worker the model's state belongs to, if it has one. */

@@ -11,7 +11,7 @@ export function same(model: Model): Decision {
 export function check(model: Model, overrides: Overrides): Decision {
   const attempt = model.lastCheck + 1;
   return {
-    model: { ...model, lastCheck: attempt, state: { kind: "checking", attempt, overrides } },
+    model: { ...model, lastCheck: attempt, overrides, state: { kind: "checking", attempt } },
     effects: [{ kind: "check-admission", attempt, overrides }],
   };
 }

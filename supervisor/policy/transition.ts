@@ -55,7 +55,7 @@ function react(model: Model, event: ModelEvent, moment: Moment): Decision {
     case "key-changed":
       return onKeyChanged(model, event, moment);
     case "permit-granted":
-      return onPermitGranted(model, moment);
+      return onPermitGranted(model, event.filesChanged === true, moment);
     case "retry-due":
       return onRetryDue(model, moment);
     case "loaded":
@@ -99,7 +99,7 @@ function onLoadAsked(
       return maySee ? check(asked, overrides) : same(model);
     }
     case "checking":
-      return goesFurther(overrides, model.state.overrides) ? check(asked, overrides) : same(model);
+      return goesFurther(overrides, model.overrides) ? check(asked, overrides) : same(model);
     case "admitted":
       // An operator does not wait out the restart delay.
       return by === "operator" && model.state.permit === "none"
@@ -215,10 +215,14 @@ function onKeyChanged(
   }
 }
 
-function onPermitGranted(model: Model, { wallNow, numbers }: Moment): Decision {
+function onPermitGranted(model: Model, filesChanged: boolean, { wallNow, numbers }: Moment): Decision {
   if (model.state.kind !== "admitted" || model.state.permit !== "asked") {
     // Unloaded while it waited in the queue.
     return { model, effects: [{ kind: "return-permit" }] };
+  }
+  if (filesChanged) {
+    const again = check(model, model.overrides);
+    return { model: again.model, effects: [{ kind: "return-permit" }, ...again.effects] };
   }
   const worker = model.lastWorker + 1;
   // Only now: waiting for the permit must not use up the time of the one try.

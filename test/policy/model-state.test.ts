@@ -251,8 +251,7 @@ describe("a model's life", () => {
 
   it("says of a model its failures keep out why its try was refused", () => {
     const { record } = quarantineByOperator(NO_FAILURES, "by hand", 1);
-    const overrides = { unsupportedRuntime: false, safeMode: false };
-    const trying: Model = { ...NEW_MODEL, record, state: { kind: "checking", attempt: 1, overrides } };
+    const trying: Model = { ...NEW_MODEL, record, state: { kind: "checking", attempt: 1 } };
     const refused = failure("environment");
     const { model } = run([{ kind: "admission-refused", attempt: 1, failure: refused }], trying);
     expect(model.state).toMatchObject({
@@ -273,12 +272,23 @@ describe("a model's life", () => {
       { ...asked, overrides: { unsupportedRuntime: true, safeMode: false } },
       refused,
     ]);
-    expect(overtaken.model.state).toEqual({
-      kind: "checking",
-      attempt: 2,
+    expect(overtaken.model).toMatchObject({
+      state: { kind: "checking", attempt: 2 },
       overrides: { unsupportedRuntime: true, safeMode: false },
     });
     expect(run([asked, asked]).model.lastCheck).toBe(1);
+  });
+
+  it("is looked at again, past the same limits, when its files changed before it was its turn", () => {
+    const overrides = { unsupportedRuntime: true, safeMode: false };
+    const { model, effects } = run([
+      { kind: "load-asked", by: "operator", overrides },
+      { kind: "admission-passed", attempt: 1 },
+      { kind: "permit-granted", filesChanged: true },
+    ]);
+    expect(model.state).toEqual({ kind: "checking", attempt: 2 });
+    expect(kinds(effects)).toEqual(["check-admission", "ask-permit", "return-permit", "check-admission"]);
+    expect(effects.at(-1)).toEqual({ kind: "check-admission", attempt: 2, overrides });
   });
 
   it("holds its memory from the check on until its last worker is gone", () => {
@@ -432,7 +442,7 @@ class FakeHost {
       case 1:
         return void this.apply({ kind: "unload-asked" });
       case 2:
-        return void (waiting && this.apply({ kind: "permit-granted" }));
+        return void (waiting && this.apply({ kind: "permit-granted", filesChanged: which % 4 === 0 }));
       case 3:
         return void (this.alive.has(worker) && this.apply({ kind: "loaded", worker }));
       case 4: {

@@ -73,6 +73,7 @@ function eventsFor({ state, lastCheck: attempt, leaving }: Model): ModelEvent[] 
     { kind: "key-changed", record: NO_FAILURES },
     { kind: "key-changed", record: KEPT_OUT },
     { kind: "permit-granted" },
+    { kind: "permit-granted", filesChanged: true },
     { kind: "retry-due" },
     { kind: "loaded", worker },
     { kind: "canary-passed", worker },

@@ -5,7 +5,7 @@ import { CRASH_CAUSES, type CrashCause } from "../../supervisor/policy/crash-cau
 import { adviceFor } from "../../supervisor/policy/dossier-advice.ts";
 import { classifyAnswer, classifyExit, classifyTimeout } from "../../supervisor/policy/failure.ts";
 import { QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
-import { type Failure, type Model, NEW_MODEL, NO_OVERRIDES } from "../../supervisor/policy/model-state.ts";
+import { type Failure, type Model, NEW_MODEL } from "../../supervisor/policy/model-state.ts";
 import { transition } from "../../supervisor/policy/transition.ts";
 import { stateCell, told } from "./request-answers.ts";
 
@@ -74,7 +74,7 @@ export function failureRows(): string[][] {
 /** @param wanted it had served, or is in `auto_load` */
 function afterwards({ failure, at }: Case, wanted: boolean): Model {
   const moment = { now: 0, wallNow: 0, numbers: QUARANTINE_DEFAULTS, random: 0.5 };
-  const checking = { kind: "checking", attempt: 1, overrides: NO_OVERRIDES } as const;
+  const checking = { kind: "checking", attempt: 1 } as const;
   const model: Model = {
     ...NEW_MODEL,
     wanted,

@@ -9,7 +9,7 @@ import {
   QUARANTINE_DEFAULTS,
 } from "../../supervisor/policy/failure-record.ts";
 import { decideHold } from "../../supervisor/policy/hold.ts";
-import { type Model, type ModelState, NEW_MODEL, NO_OVERRIDES } from "../../supervisor/policy/model-state.ts";
+import { type Model, type ModelState, NEW_MODEL } from "../../supervisor/policy/model-state.ts";
 import { concurrencyLimit } from "../../supervisor/policy/quarantine.ts";
 import { FakeCluster, fakeModel } from "../http/fake-cluster.ts";
 import { testApp } from "../http/test-app.ts";
@@ -37,7 +37,7 @@ const admitted = (notBefore: number, why: ReadinessReason | null): ModelState =>
   permit: "none",
 });
 const UNLOADED: ModelState = { kind: "unloaded", reason: null };
-const CHECKING: ModelState = { kind: "checking", attempt: 1, overrides: NO_OVERRIDES };
+const CHECKING: ModelState = { kind: "checking", attempt: 1 };
 const LOADING: ModelState = { kind: "loading", worker: 1 };
 const CANARY: ModelState = { kind: "canary", worker: 1 };
 const ROUTABLE: ModelState = { kind: "routable", worker: 1 };
