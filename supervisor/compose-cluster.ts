@@ -12,7 +12,7 @@ import { LoadIntents } from "./cluster/load-intents.ts";
 import { LoadQueue } from "./cluster/load-queue.ts";
 import { MemoryDesk } from "./cluster/memory-desk.ts";
 import { MemoryLedger } from "./cluster/memory-ledger.ts";
-import { untilMemoryIsBack } from "./cluster/memory-return.ts";
+import { longestReturnMs, untilMemoryIsBack } from "./cluster/memory-return.ts";
 import { ModelAdmission } from "./cluster/model-admission.ts";
 import { ModelCluster } from "./cluster/model-cluster.ts";
 import { ModelRecord } from "./cluster/model-record.ts";
@@ -78,6 +78,8 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
     readMachine: readMachineMemory,
     config: () => parts.config.memory,
     use: (modelId) => cluster.use(modelId),
+    longestReturnMs: longestReturnMs(process.platform),
+    now: () => performance.now(),
   });
   const admission = new ModelAdmission({
     safeMode: parts.safeMode,

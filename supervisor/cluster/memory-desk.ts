@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Check, MemoryVerdict } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import type { ModelStructure } from "../../shared/worker-protocol.ts";
@@ -5,6 +6,7 @@ import { humanBytes } from "../policy/human-bytes.ts";
 import type { MemoryDecision } from "../policy/memory-admission.ts";
 import { estimateMemory, type MemoryEstimate } from "../policy/memory-estimate.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
+import { LOOK_AGAIN_MS } from "./memory-return.ts";
 
 export interface MemoryQuestion {
   readonly modelId: string;
@@ -53,12 +55,21 @@ export class MemoryDesk {
       measuredPeakBytes: question.measuredPeakBytes,
     });
     if (question.dryRun) return answer(await this.#options.ledger.consider(modelId, need), need);
-    let decision = await this.#options.ledger.reserve(modelId, need, signal);
+    let decision = await this.#reserve(modelId, need, signal);
     for (let round = 0; round < EVICTION_ROUNDS && decision.verdict === "evict"; round += 1) {
       await this.#options.makeRoom(decision.evict, signal);
-      decision = await this.#options.ledger.reserve(modelId, need, signal);
+      decision = await this.#reserve(modelId, need, signal);
     }
     return decision.verdict === "evict" ? stillBusy(decision.evict, need) : answer(decision, need);
+  }
+
+  /** Waits for memory on its way back before anybody is refused or unloaded for want of it. */
+  async #reserve(modelId: string, need: MemoryEstimate, signal: AbortSignal): Promise<MemoryDecision> {
+    for (;;) {
+      const decision = await this.#options.ledger.reserve(modelId, need, signal);
+      if (decision.verdict !== "wait") return decision;
+      await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
   }
 
   release(modelId: string): void {

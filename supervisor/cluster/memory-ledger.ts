@@ -1,8 +1,14 @@
 import type { Config } from "../../shared/config.ts";
 import type { MachineMemory } from "../host/machine-memory.ts";
-import { decideMemory, type MemoryDecision } from "../policy/memory-admission.ts";
+import {
+  decideMemory,
+  decideMemoryOrWait,
+  type MemoryDecision,
+  type MemoryWait,
+} from "../policy/memory-admission.ts";
 import type { MemoryEstimate } from "../policy/memory-estimate.ts";
 import { freeMemory, heldBytes, type MemoryHolder, memoryLimit } from "../policy/memory-room.ts";
+import { ReturningMemory } from "./returning-memory.ts";
 
 /** How a model that holds memory is being used. */
 export type HolderUse = Omit<MemoryHolder, "modelId" | "bytes" | "measuredBytes">;
@@ -14,6 +20,9 @@ export interface MemoryLedgerOptions {
   config(): Config["memory"];
   /** Asked when a decision is made. Null: not known, and then it is taken to be loading. */
   use(modelId: string): HolderUse | null;
+  /** How long a dead worker's memory may take to be available again. Milliseconds. */
+  readonly longestReturnMs: number;
+  now(): number;
 }
 
 /** Memory as the ledger sees it. Bytes; null: not known. */
@@ -43,26 +52,29 @@ const LOADING: HolderUse = { state: "reserved", isBusy: false, isPinned: false, 
 export class MemoryLedger {
   readonly #options: MemoryLedgerOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #returning: ReturningMemory;
   /** Settles when the decision before has been made; never rejects. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: MemoryLedgerOptions) {
     this.#options = options;
+    this.#returning = new ReturningMemory({ longestMs: options.longestReturnMs, now: options.now });
   }
 
   /**
    * Decides, and on `fit` holds the grant until `release`; it replaces what the model held. On `evict` and `refuse`
-   * nothing changes: after `evict` unload those models, wait until they are gone, and ask again.
+   * nothing changes: after `evict` unload those models, wait until they are gone, and ask again. Nor does it on `wait`:
+   * ask again soon.
    * @param signal aborted before the decision: nothing is held
    * @throws the reason of `signal`
    */
-  reserve(modelId: string, need: MemoryEstimate, signal?: AbortSignal): Promise<MemoryDecision> {
+  reserve(modelId: string, need: MemoryEstimate, signal?: AbortSignal): Promise<MemoryDecision | MemoryWait> {
     const decision = this.#turn.then(() => this.#decide(modelId, need, signal));
     this.#turn = decision.catch(() => {});
     return decision;
   }
 
-  /** What `reserve` would decide now; nothing is held. */
+  /** What `reserve` would decide if what is available now is all there is; nothing is held. */
   async consider(modelId: string, need: MemoryEstimate): Promise<MemoryDecision> {
     const { machine, holders } = await this.#look();
     return decideMemory({ modelId, need, machine, holders, configured: this.#options.config() });
@@ -77,15 +89,21 @@ export class MemoryLedger {
     return freeMemory({ machine, configured: this.#options.config(), holders: others }) >= promised;
   }
 
-  /** The model's worker is gone and its memory given back. */
+  /** The model's worker is gone and its memory given back, or on its way. */
   release(modelId: string): void {
+    const entry = this.#entries.get(modelId);
+    if (entry === undefined) return;
     this.#entries.delete(modelId);
+    // One that never got as far as a measurement may have taken all the same.
+    this.#returning.left(Math.max(entry.bytes, entry.measuredBytes ?? 0));
   }
 
   /** What the model's worker has resident; null as soon as it has no worker, while its memory stays promised. */
   setMeasured(modelId: string, measuredBytes: number | null): void {
     const entry = this.#entries.get(modelId);
-    if (entry !== undefined) this.#entries.set(modelId, { ...entry, measuredBytes });
+    if (entry === undefined) return;
+    if (measuredBytes === null && entry.measuredBytes !== null) this.#returning.left(entry.measuredBytes);
+    this.#entries.set(modelId, { ...entry, measuredBytes });
   }
 
   /** For people to look at: read outside the turn, so a decision may differ. */
@@ -107,11 +125,12 @@ export class MemoryLedger {
     modelId: string,
     need: MemoryEstimate,
     signal: AbortSignal | undefined,
-  ): Promise<MemoryDecision> {
+  ): Promise<MemoryDecision | MemoryWait> {
     signal?.throwIfAborted();
-    const { machine, holders } = await this.#look();
+    const { machine, holders, returningBytes } = await this.#look();
     signal?.throwIfAborted();
-    const decision = decideMemory({ modelId, need, machine, holders, configured: this.#options.config() });
+    const request = { modelId, need, machine, holders, configured: this.#options.config() };
+    const decision = decideMemoryOrWait(request, returningBytes);
     if (decision.verdict === "fit") {
       this.#entries.set(modelId, { bytes: decision.grantBytes, measuredBytes: null });
     }
@@ -119,10 +138,10 @@ export class MemoryLedger {
   }
 
   /**
-   * The machine, and who holds what. Of what became resident during the reading, the reading may not know yet, and of
+   * The machine, who holds what, and what is on its way back. Of what became resident during the reading, the reading may not know yet, and of
    * what was given back meanwhile neither: the smaller measurement counts.
    */
-  async #look(): Promise<{ machine: MachineMemory; holders: MemoryHolder[] }> {
+  async #look(): Promise<{ machine: MachineMemory; holders: MemoryHolder[]; returningBytes: number }> {
     const before = new Map(this.#entries);
     const machine = await this.#options.readMachine();
     const holders = [...this.#entries].map(([modelId, { bytes, measuredBytes }]): MemoryHolder => {
@@ -135,6 +154,8 @@ export class MemoryLedger {
         measuredBytes: isKnown ? Math.min(earlier, measuredBytes) : null,
       };
     });
-    return { machine, holders };
+    const residentBytes = holders.reduce((sum, holder) => sum + (holder.measuredBytes ?? 0), 0);
+    const returningBytes = this.#returning.seen(machine.availableBytes, residentBytes);
+    return { machine, holders, returningBytes };
   }
 }

@@ -34,6 +34,13 @@ export interface MemoryRefusal extends MemoryRefusalText {
   readonly holders: readonly MemoryHolder[];
 }
 
+/** Neither refused nor at others' cost yet: memory of workers that are gone would change the decision, and is on its way. */
+export interface MemoryWait {
+  readonly verdict: "wait";
+  readonly neededBytes: number;
+  readonly freeBytes: number | null;
+}
+
 export type MemoryDecision = MemoryFit | MemoryEviction | MemoryRefusal;
 
 /**
@@ -61,6 +68,28 @@ export function decideMemory(request: MemoryRequest): MemoryDecision {
     holders,
     ...describeMemoryRefusal({ ...request, holders }, free),
   };
+}
+
+/**
+ * The same, but a refusal or an eviction that memory still on its way back would spare somebody is put off.
+ * @param returningBytes what the machine does not show as available yet
+ */
+export function decideMemoryOrWait(
+  request: MemoryRequest,
+  returningBytes: number,
+): MemoryDecision | MemoryWait {
+  const decision = decideMemory(request);
+  const { availableBytes } = request.machine;
+  if (decision.verdict === "fit" || returningBytes === 0 || availableBytes === null) return decision;
+  const machine = { ...request.machine, availableBytes: availableBytes + returningBytes };
+  const later = decideMemory({ ...request, machine });
+  if (victims(later) === victims(decision)) return decision;
+  return { verdict: "wait", neededBytes: decision.neededBytes, freeBytes: decision.freeBytes };
+}
+
+/** Who pays for the decision: the model that is refused, or those that leave. */
+function victims(decision: MemoryDecision): string {
+  return JSON.stringify([decision.verdict, decision.verdict === "evict" ? decision.evict : []]);
 }
 
 function grant(need: MemoryEstimate, free: number): MemoryFit {

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { modelSettingsSchema } from "../../shared/config.ts";
 import { MemoryDesk, type MemoryQuestion } from "../../supervisor/cluster/memory-desk.ts";
 import { type HolderUse, MemoryLedger } from "../../supervisor/cluster/memory-ledger.ts";
+import { longestReturnMs } from "../../supervisor/cluster/memory-return.ts";
 import { estimateMemory } from "../../supervisor/policy/memory-estimate.ts";
+import { settled } from "../support/fake-worker.ts";
 import { GIB } from "../support/memory-needs.ts";
 
 const never = new AbortController().signal;
@@ -19,21 +21,38 @@ const question = (changes: Partial<MemoryQuestion> = {}): MemoryQuestion => ({
 });
 
 /** A desk before a machine of so many bytes on which nothing is resident. */
-function desk(totalBytes: number | null, { evict = "never" as "never" | "idle" } = {}) {
+function desk(
+  totalBytes: number | null,
+  { evict = "never" as "never" | "idle", longestReturnMs = 60_000, now = (): number => 0 } = {},
+) {
   const uses = new Map<string, HolderUse>();
   const asked: string[][] = [];
   const room = { make: async (ids: readonly string[]) => ids.forEach(leave) };
+  /** Bytes in workers, and in those that are gone for as many readings as `late`. */
+  const taken = { byWorkers: 0, byTheGone: 0, late: 0, readings: 0 };
   const ledger = new MemoryLedger({
-    readMachine: async () => ({
-      totalBytes,
-      availableBytes: totalBytes,
-      limitBytes: null,
-      source: "a test",
-    }),
+    readMachine: async () => {
+      taken.readings += 1;
+      if (taken.byTheGone > 0 && taken.late-- <= 0) taken.byTheGone = 0;
+      const availableBytes = totalBytes === null ? null : totalBytes - taken.byWorkers - taken.byTheGone;
+      return { totalBytes, availableBytes, limitBytes: null, source: "a test" };
+    },
     config: () => ({ reserve_bytes: 0, evict }),
     use: (modelId) => uses.get(modelId) ?? null,
+    longestReturnMs,
+    now,
   });
+  const sizes = new Map<string, number>();
+  function settle(id: string, bytes: number): void {
+    sizes.set(id, bytes);
+    taken.byWorkers += bytes;
+    ledger.setMeasured(id, bytes);
+  }
   function leave(id: string): void {
+    const bytes = sizes.get(id) ?? 0;
+    sizes.delete(id);
+    taken.byWorkers -= bytes;
+    taken.byTheGone += bytes;
     uses.delete(id);
     ledger.release(id);
   }
@@ -49,7 +68,7 @@ function desk(totalBytes: number | null, { evict = "never" as "never" | "idle" }
     await counter.ask(question({ modelId }));
     uses.set(modelId, IDLE);
   };
-  return { counter, ledger, asked, room, uses, holders, seat };
+  return { counter, ledger, asked, room, uses, holders, seat, settle, leave, taken };
 }
 
 describe("asking for memory", () => {
@@ -173,5 +192,76 @@ describe("making room", () => {
     expect((await counter.ask(question())).check.status).toBe("pass");
     const { counter: small } = desk(need.requiredBytes - 1);
     expect((await small.ask(question())).check.status).toBe("fail");
+  });
+});
+
+describe("memory of a worker that is gone, and that the machine has not got back", () => {
+  const small = (modelId: string) => ({ ...question({ modelId }).structure, weights_bytes: 1 * GIB });
+
+  it("is waited for before more models are unloaded", async () => {
+    const { counter, asked, uses, settle, taken } = desk(7 * GIB, { evict: "idle" });
+    await counter.ask(question({ modelId: "a" }));
+    settle("a", 4.5 * GIB);
+    uses.set("a", IDLE);
+    await counter.ask(question({ modelId: "c", structure: small("c") }));
+    settle("c", 1 * GIB);
+    uses.set("c", { ...IDLE, lastUsedMs: 1 });
+    taken.late = 2;
+    expect((await counter.ask(question())).check.status).toBe("pass");
+    expect(asked).toEqual([["a"]]);
+    expect(uses.has("c")).toBe(true);
+  });
+
+  it("is waited for before a load is refused, as when a model is unloaded and loaded again", async () => {
+    const { counter, settle, leave, taken } = desk(6 * GIB);
+    await counter.ask(question({ modelId: "a" }));
+    settle("a", 4.5 * GIB);
+    taken.late = 2;
+    leave("a");
+    expect((await counter.ask(question({ modelId: "a" }))).check.status).toBe("pass");
+  });
+
+  it("is not waited for where it would not help, nor by who only looks", async () => {
+    const { counter, settle, leave, taken } = desk(6 * GIB);
+    await counter.ask(question({ modelId: "a" }));
+    settle("a", 4.5 * GIB);
+    taken.late = 100;
+    leave("a");
+    taken.readings = 0;
+    expect((await counter.ask(question({ dryRun: true }))).check.status).toBe("fail");
+    const large = { ...question().structure, weights_bytes: 9 * GIB };
+    expect((await counter.ask(question({ structure: large }))).check.status).toBe("fail");
+    expect((await counter.ask(question({ structure: small("b") }))).check.status).toBe("pass");
+    expect(taken.readings).toBe(3);
+  });
+
+  it("is not waited for where it is back before the end is seen", async () => {
+    const { counter, settle, leave, taken } = desk(6 * GIB, { longestReturnMs: 0 });
+    await counter.ask(question({ modelId: "a" }));
+    settle("a", 4.5 * GIB);
+    taken.late = 100;
+    leave("a");
+    taken.readings = 0;
+    expect((await counter.ask(question())).check.status).toBe("fail");
+    expect(taken.readings).toBe(1);
+    expect([longestReturnMs("linux"), longestReturnMs("darwin")]).toEqual([0, 60_000]);
+  });
+
+  it("is not waited for any longer when the load is called off, or when it does not come", async () => {
+    let now = 0;
+    const { counter, settle, leave, taken, holders } = desk(6 * GIB, { now: () => now });
+    await counter.ask(question({ modelId: "a" }));
+    settle("a", 4.5 * GIB);
+    taken.late = 100;
+    leave("a");
+    const abort = new AbortController();
+    const fate = counter.ask(question({ signal: abort.signal })).catch((error: Error) => error.message);
+    const late = () => settled().then(() => "still waits");
+    expect(await Promise.race([fate, late()])).toBe("still waits");
+    abort.abort(new Error("called off"));
+    expect(await Promise.race([fate, late()])).toBe("called off");
+    now = 60_000;
+    expect((await counter.ask(question())).check.status).toBe("fail");
+    expect(await holders()).toEqual([]);
   });
 });

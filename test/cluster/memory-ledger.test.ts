@@ -12,6 +12,9 @@ class FakeMachine {
   limitBytes: number | null = null;
   evict: "never" | "idle" = "never";
   readonly totalBytes: number;
+  now = 0;
+  /** Of workers that are gone, and not available yet. */
+  comingBackBytes = 0;
   /** What happens while the machine is being read, after its numbers were taken. */
   duringReading: () => void = () => {};
 
@@ -26,6 +29,8 @@ class FakeMachine {
       },
       config: () => ({ reserve_bytes: 0, evict: this.evict }),
       use: (modelId) => this.uses.get(modelId) ?? null,
+      longestReturnMs: 60_000,
+      now: () => this.now,
     });
   }
 
@@ -33,7 +38,7 @@ class FakeMachine {
     const used = [...this.resident.values()].reduce((sum, bytes) => sum + bytes, 0);
     return {
       totalBytes: this.totalBytes,
-      availableBytes: this.totalBytes - used,
+      availableBytes: this.totalBytes - used - this.comingBackBytes,
       limitBytes: this.limitBytes,
       source: "a test",
     };
@@ -149,6 +154,64 @@ describe("the memory ledger", () => {
     machine.duringReading = () => {};
     expect((await machine.ledger.snapshot()).holders).toEqual([]);
     expect((await machine.ledger.reserve("b", need)).verdict).toBe("fit");
+  });
+
+  it("puts a refusal off while a dead worker's memory is on its way, and no longer than it can be", async () => {
+    const machine = new FakeMachine(10 * GIB);
+    await machine.ledger.reserve("a", need);
+    machine.settle("a", 5 * GIB);
+    machine.leave("a");
+    machine.comingBackBytes = 5 * GIB;
+    expect(await machine.ledger.reserve("b", need)).toMatchObject({ verdict: "wait", freeBytes: 5 * GIB });
+    expect((await machine.ledger.snapshot()).holders).toEqual([]);
+    machine.now = 59_999;
+    expect((await machine.ledger.reserve("b", need)).verdict).toBe("wait");
+    machine.now = 60_000;
+    expect((await machine.ledger.reserve("b", need)).verdict).toBe("refuse");
+  });
+
+  it("does not take what others use for memory on its way: not before anybody left, and not once it was back", async () => {
+    const machine = new FakeMachine(10 * GIB);
+    await machine.ledger.reserve("a", need);
+    machine.settle("a", 6 * GIB);
+    machine.resident.set("other programs", 3 * GIB);
+    expect((await machine.ledger.reserve("b", need)).verdict).toBe("refuse");
+    machine.leave("a");
+    expect((await machine.ledger.reserve("b", need)).verdict).toBe("fit");
+    machine.resident.set("other programs", 9 * GIB);
+    expect((await machine.ledger.reserve("c", memoryNeed({ modelBytes: 2 * GIB }))).verdict).toBe("refuse");
+  });
+
+  it("counts less of it as more of it is back, and none for a load that is not served by it", async () => {
+    const machine = new FakeMachine(10 * GIB);
+    await machine.ledger.reserve("a", need);
+    machine.settle("a", 6 * GIB);
+    machine.leave("a");
+    machine.comingBackBytes = 6 * GIB;
+    expect((await machine.ledger.reserve("b", need)).verdict).toBe("wait");
+    expect((await machine.ledger.reserve("b", memoryNeed({ modelBytes: 11 * GIB }))).verdict).toBe("refuse");
+    machine.comingBackBytes = 2 * GIB;
+    expect((await machine.ledger.reserve("b", memoryNeed({ modelBytes: 9 * GIB }))).verdict).toBe("wait");
+    // A load that nobody has measured yet takes what came back; that has not gone a second time.
+    machine.resident.set("a load", 6 * GIB);
+    expect((await machine.ledger.reserve("b", memoryNeed({ modelBytes: 5 * GIB }))).verdict).toBe("refuse");
+  });
+
+  it("knows of the memory of a worker that died and comes back, and of one that died before it was measured", async () => {
+    const machine = new FakeMachine(10 * GIB);
+    await machine.ledger.reserve("a", need);
+    machine.comingBackBytes = 5 * GIB;
+    machine.leave("a");
+    expect((await machine.ledger.reserve("a", need)).verdict).toBe("wait");
+    machine.comingBackBytes = 0;
+    expect((await machine.ledger.reserve("a", need)).verdict).toBe("fit");
+    machine.settle("a", 6 * GIB);
+    machine.comingBackBytes = 6 * GIB;
+    machine.resident.delete("a");
+    machine.ledger.setMeasured("a", null);
+    const small = memoryNeed({ modelBytes: 3 * GIB });
+    expect((await machine.ledger.reserve("b", small)).verdict).toBe("wait");
+    expect((await machine.ledger.consider("b", small)).verdict).toBe("refuse");
   });
 
   it("measures only what holds memory", async () => {

@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decideMemory, type MemoryRequest } from "../../supervisor/policy/memory-admission.ts";
+import {
+  decideMemory,
+  decideMemoryOrWait,
+  type MemoryRequest,
+} from "../../supervisor/policy/memory-admission.ts";
 import { freeMemory, heldBytes, type MemoryHolder } from "../../supervisor/policy/memory-room.ts";
 import { GIB, memoryHolder, memoryNeed } from "../support/memory-needs.ts";
 
@@ -102,6 +106,28 @@ describe("a model that fits", () => {
 
   it("has no idle model unloaded for it", () => {
     expect(ask({ holders: [memoryHolder("a", GIB)], limit: 5 * GIB, evict: "idle" }).verdict).toBe("fit");
+  });
+});
+
+describe("memory on its way back", () => {
+  const holders = [
+    memoryHolder("stale", 2 * GIB, { lastUsedMs: 10 }),
+    memoryHolder("older", 2 * GIB, { lastUsedMs: 20 }),
+  ];
+  const verdict = (returning: number, fields: AskFields) =>
+    decideMemoryOrWait(request({ holders, ...fields }), returning * GIB).verdict;
+
+  it.each([
+    ["would be enough", 4, { availableBytes: 0 }, "wait"],
+    ["would spare one of those that are to leave", 2, { availableBytes: 0, evict: "idle" }, "wait"],
+    ["would make leaving worth it", 1, { availableBytes: -GIB, evict: "idle" }, "wait"],
+    ["changes nothing for who is to leave", 1, { availableBytes: 0, evict: "idle" }, "evict"],
+    ["is too little", 3, { availableBytes: 0 }, "refuse"],
+    ["is not needed", 4, { availableBytes: 4 * GIB }, "fit"],
+    ["is none", 0, { availableBytes: 0 }, "refuse"],
+    ["does not raise the limit that stands in the way", 4, { availableBytes: 0, limit: 7 * GIB }, "refuse"],
+  ] as const)("that %s", (_, returning, fields, expected) => {
+    expect(verdict(returning, fields)).toBe(expected);
   });
 });
 
