@@ -21,6 +21,7 @@ const PROBLEMS: Readonly<Record<ProblemKind, true>> = {
   "generation-config-unreadable": true,
   "no-weights": true,
   "missing-shard": true,
+  "more-missing-shards": true,
   "broken-link": true,
   "not-a-file": true,
   "unreadable-file": true,

@@ -84,11 +84,11 @@ function checkArea(
     .filter((entry) => entry.area === area);
   if (judged.length === 0) return onlyIfAny ? [] : [pass(area, soundness(area, snapshot))];
   const refusing = judged.filter(({ code }) => code !== null);
-  const named = [...refusing, ...judged.filter(({ code }) => code === null)].map(({ problem }) =>
-    describeProblem(problem),
-  );
-  const rest = named.length > NAMED_PROBLEMS ? `; and ${named.length - NAMED_PROBLEMS} more` : "";
-  const detail = named.slice(0, NAMED_PROBLEMS).join("; ") + rest;
+  const named = [...refusing, ...judged.filter(({ code }) => code === null)]
+    .slice(0, NAMED_PROBLEMS)
+    .map(({ problem }) => describeProblem(problem));
+  const rest = judged.length > NAMED_PROBLEMS ? `; and ${judged.length - NAMED_PROBLEMS} more` : "";
+  const detail = named.join("; ") + rest;
   const code = refusing[0]?.code ?? null;
   if (code === null) return [warn(area, detail)];
   return [fail(area, code, detail, { nextStep: nextStep(code, modelId) })];

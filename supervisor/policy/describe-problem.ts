@@ -24,6 +24,10 @@ const WORDS: Words = {
     const stopped = partial === null ? "" : `; its download stopped at ${partial}`;
     return `${file}, named by the ${named === "index" ? "index" : "numbers of the others"}, is missing${lost}${stopped}`;
   },
+  "more-missing-shards": ({ named, count }) =>
+    named === "index"
+      ? `${count} more tensors of the index are in files that are missing`
+      : `${count} more files, named by the numbers of the others, are missing`,
   "broken-link": ({ file }) => `${file} is a link that leads nowhere`,
   "not-a-file": ({ file }) => `${file} is not a regular file`,
   "unreadable-file": ({ file, detail }) => `${file} cannot be read (${detail})`,
@@ -67,13 +71,13 @@ const WORDS: Words = {
   "added-tokens-beyond-embedding": ({ largestId, rows }) =>
     `added tokens up to id ${largestId} have no row among the embedding's ${rows}; no prompt is made of them`,
   "eos-beyond-vocabulary": ({ ids, rows }) =>
-    `end tokens ${list(ids.map(String))} are beyond the ${rows} rows of the vocabulary`,
+    `end tokens ${list(ids)} are beyond the ${rows} rows of the vocabulary`,
   "chat-template-missing": () => "there is no chat template: chat requests need one, completions do not",
   "chat-template-bad": ({ file, detail }) => `the chat template in ${file} is damaged: ${detail}`,
 };
 
 /** At most four of them. */
-function list(items: readonly string[]): string {
+function list(items: readonly (string | number)[]): string {
   return items.length <= 4
     ? items.join(", ")
     : `${items.slice(0, 4).join(", ")} and ${items.length - 4} more`;

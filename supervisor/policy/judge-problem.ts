@@ -28,6 +28,7 @@ const ROWS = {
   "generation-config-unreadable": warn("config"),
   "no-weights": refuse("weights"),
   "missing-shard": refuse("weights"),
+  "more-missing-shards": refuse("weights"),
   "broken-link": refuse("weights"),
   "not-a-file": refuse("weights"),
   "unreadable-file": refuse("weights"),

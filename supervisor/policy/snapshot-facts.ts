@@ -63,6 +63,8 @@ export type SnapshotProblem =
       readonly tensors: number;
       readonly partial: string | null;
     }
+  /** Beyond those that are named: tensors of such files by the index, files by the numbers. */
+  | { readonly kind: "more-missing-shards"; readonly named: "index" | "numbering"; readonly count: number }
   | { readonly kind: "broken-link"; readonly file: string }
   | { readonly kind: "not-a-file"; readonly file: string }
   | { readonly kind: "unreadable-file"; readonly file: string; readonly detail: string }

@@ -238,6 +238,16 @@ describe("a problem in words", () => {
     );
   });
 
+  it("says how much more is missing than is named", () => {
+    const more = { kind: "more-missing-shards", count: 7 } as const;
+    expect(describeProblem({ ...more, named: "index" })).toBe(
+      "7 more tensors of the index are in files that are missing",
+    );
+    expect(describeProblem({ ...more, named: "numbering" })).toBe(
+      "7 more files, named by the numbers of the others, are missing",
+    );
+  });
+
   it("keeps long lists short", () => {
     expect(describeProblem({ kind: "no-weights", foreign: ["1", "2", "3", "4", "5", "6"] })).toContain(
       "1, 2, 3, 4 and 2 more",

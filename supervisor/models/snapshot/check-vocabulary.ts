@@ -43,6 +43,7 @@ function checkTokenizer(
   const written = beyond.find(({ content }) => content !== "" && templates.includes(content));
   if (written !== undefined)
     return [{ kind: "tokenizer-beyond-embedding", largestId: written.id, rows, token: written.content }];
-  const last = Math.max(...beyond.map(({ id }) => id));
+  // There may be more of them than a call takes arguments.
+  const last = beyond.reduce((most, { id }) => Math.max(most, id), 0);
   return beyond.length === 0 ? [] : [{ kind: "added-tokens-beyond-embedding", largestId: last, rows }];
 }

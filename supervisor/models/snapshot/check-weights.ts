@@ -29,8 +29,8 @@ export function checkWeights(
 
 /** Rows of the token embedding; null when no tensor looks like it. */
 export function embeddingRows({ embeddings }: WeightSurvey): number | null {
-  const rows = embeddings.map(({ shape }) => shape[0] ?? 0);
-  return rows.length === 0 ? null : Math.max(...rows);
+  // There may be more of them than a call takes arguments.
+  return embeddings.reduce<number | null>((most, { shape }) => Math.max(most ?? 0, shape[0] ?? 0), null);
 }
 
 const FLOAT_NAMES = /(?:^|\.)(?:weight|bias|biases|A_log|D|dt_bias|sinks)$/;
@@ -105,13 +105,13 @@ function packingOf({ bits, group_size: group }: JsonObject): [bits: number, grou
 /** Whether the layers the config speaks of are there. More than those are mlx_lm's business: it drops some by itself. */
 function checkLayers(layers: WeightSurvey["layers"], config: JsonObject): SnapshotProblem[] {
   const expected = layerCount(config);
-  const sets = [...layers.values()].toSorted((a, b) => b.size - a.size);
-  const numbers = sets[0];
-  if (expected === null || numbers === undefined) return [];
-  const isMissing = (index: number) => !sets.some((set) => set.has(index));
+  const sets = [...layers.values()];
+  if (expected === null || sets.length === 0) return [];
+  // Together first: there may be as many sets as tensors, and each number asked of each would take minutes.
+  const all = new Set(sets.flatMap((set) => [...set]));
   const present = Array.from({ length: Math.min(expected, 4096) }, (_, index) => index);
-  const first = present.findIndex(isMissing);
-  const found = new Set(sets.flatMap((set) => [...set])).size;
+  const first = present.findIndex((index) => !all.has(index));
+  const found = all.size;
   if (first !== -1) return [{ kind: "missing-layers", expected, found, first }];
   return found > expected + predictionLayers(config) ? [{ kind: "extra-layers", expected, found }] : [];
 }

@@ -3,6 +3,8 @@ import type { ListedFile } from "./list-directory.ts";
 import type { Tensor } from "./tensor.ts";
 
 const NUMBERED = /^(.*)-(\d{5,})-of-(\d{5,})\.safetensors$/;
+/** Missing files that are named, of the index and the numbers together: both may speak of any number. */
+const MAX_MISSING = 1_000;
 /** Parts of a download that has not ended, with what it is a download of. */
 const PARTIAL = /^(.+)\.(?:incomplete|part|partial|download|crdownload|aria2|tmp)$/;
 
@@ -22,10 +24,13 @@ export interface PresentFiles {
  */
 export class IndexComparison {
   readonly #present: PresentFiles;
-  /** Files the index names. */
+  /** Files that are here and that the index names. */
   readonly indexed = new Set<string>();
+  #hasEntries = false;
   /** Tensors that are nowhere, counted by the absent file they should be in. */
   readonly #absent = new Map<string, number>();
+  /** Tensors of further absent files. */
+  #absentBeyond = 0;
   #elsewhere = 0;
   #unknown = { tensor: "", count: 0 };
 
@@ -36,13 +41,16 @@ export class IndexComparison {
   /** One entry of the index. */
   add(tensor: string, file: string): void {
     const { weights, shards, hasDuplicates, layers } = this.#present;
-    this.indexed.add(file);
+    this.#hasEntries = true;
+    if (shards.has(file)) this.indexed.add(file);
     const weight = weights.get(tensor);
     if (weight !== undefined) this.#elsewhere += weight.file === file || hasDuplicates ? 0 : 1;
     else if (isDropped(tensor, layers)) return;
     else if (shards.has(file))
       this.#unknown = { tensor: this.#unknown.tensor || tensor, count: this.#unknown.count + 1 };
-    else this.#absent.set(file, (this.#absent.get(file) ?? 0) + 1);
+    else if (this.#absent.has(file) || this.#absent.size < MAX_MISSING)
+      this.#absent.set(file, (this.#absent.get(file) ?? 0) + 1);
+    else this.#absentBeyond += 1;
   }
 
   /** To be asked after the last entry. */
@@ -61,27 +69,36 @@ export class IndexComparison {
 
   #missingShards(): SnapshotProblem[] {
     const { listing, shards } = this.#present;
-    const numbers = missingNumbers(shards);
-    const { indexed } = this;
+    const numbered = missingNumbers(shards);
     // An index none of whose files exist, beside a complete set of others, belongs to another conversion.
-    const isForeign =
-      indexed.size > 0 && numbers.length === 0 && ![...shards].some((name) => indexed.has(name));
+    const isForeign = this.#hasEntries && this.indexed.size === 0 && numbered.files.length === 0;
     if (isForeign && shards.size > 0)
-      return [{ kind: "index-stale", detail: `none of the ${indexed.size} files it names is here` }];
-    const byIndex = [...this.#absent].map(([file, tensors]) => ({ file, tensors, named: "index" as const }));
-    // Where there is an index it knows better which files there are.
-    const numbered = indexed.size === 0 ? numbers : [];
-    const byNumber = numbered.map((file) => ({ file, tensors: 0, named: "numbering" as const }));
-    return [...byIndex, ...byNumber].map((missing) => ({
+      return [{ kind: "index-stale", detail: "none of the files it names is here" }];
+    const partials = partialNames(listing);
+    const missing = (named: "index" | "numbering", file: string, tensors: number): SnapshotProblem => ({
       kind: "missing-shard",
-      ...missing,
-      partial: [...listing.keys()].find((name) => PARTIAL.exec(name)?.[1] === missing.file) ?? null,
-    }));
+      file,
+      tensors,
+      named,
+      partial: partials.get(file) ?? null,
+    });
+    const more = (named: "index" | "numbering", count: number): SnapshotProblem[] =>
+      count === 0 ? [] : [{ kind: "more-missing-shards", named, count }];
+    // Where there is an index it knows better which files there are.
+    if (!this.#hasEntries)
+      return [
+        ...numbered.files.map((file) => missing("numbering", file, 0)),
+        ...more("numbering", numbered.beyond),
+      ];
+    return [
+      ...[...this.#absent].map(([file, tensors]) => missing("index", file, tensors)),
+      ...more("index", this.#absentBeyond),
+    ];
   }
 }
 
-/** Files that the names of the present ones speak of: of `-00001-of-00003` there are three. */
-function missingNumbers(shards: Iterable<string>): string[] {
+/** Files that the names of the present ones speak of, of `-00001-of-00003` there are three; and how many more. */
+function missingNumbers(shards: Iterable<string>): { files: string[]; beyond: number } {
   const series = new Map<string, { prefix: string; total: string; seen: Set<number> }>();
   for (const name of shards) {
     const [, prefix, number, total] = NUMBERED.exec(name) ?? [];
@@ -90,12 +107,27 @@ function missingNumbers(shards: Iterable<string>): string[] {
     series.set(`${prefix}/${total}`, entry);
     entry.seen.add(Number(number));
   }
-  return [...series.values()].flatMap(({ prefix, total, seen }) =>
-    // A hostile name may claim any number.
-    Array.from({ length: Math.min(Number(total), 10_000) }, (_, index) => index + 1)
-      .filter((number) => !seen.has(number))
-      .map((number) => `${prefix}-${String(number).padStart(total.length, "0")}-of-${total}.safetensors`),
-  );
+  const files: string[] = [];
+  let missing = 0;
+  for (const { prefix, total, seen } of series.values()) {
+    const last = Number(total);
+    missing += last - [...seen].filter((number) => number >= 1 && number <= last).length;
+    for (let number = 1; number <= last && files.length < MAX_MISSING; number += 1) {
+      if (!seen.has(number))
+        files.push(`${prefix}-${String(number).padStart(total.length, "0")}-of-${total}.safetensors`);
+    }
+  }
+  return { files, beyond: missing - files.length };
+}
+
+/** By the name of what is being downloaded, the name of the part that is here. */
+function partialNames(listing: ReadonlyMap<string, ListedFile>): Map<string, string> {
+  const partials = new Map<string, string>();
+  for (const name of listing.keys()) {
+    const file = PARTIAL.exec(name)?.[1];
+    if (file !== undefined && !partials.has(file)) partials.set(file, name);
+  }
+  return partials;
 }
 
 /** Layers past the last one and multi-token-prediction heads: mlx_lm drops them, people delete them. */

@@ -138,6 +138,55 @@ describe("an inspection", () => {
     expect(longestTurnMs).toBeLessThan(GENEROUS_TURN_MS);
   });
 
+  it("of names that each speak of a hundred thousand files stays small and holds nobody up", async () => {
+    const path = await writeSnapshot(await temporaryDirectory(), { "model.safetensors": null });
+    for (let series = 0; series < 200; series += 1)
+      await writeFile(join(path, `model-a${series}-00001-of-99999.safetensors`), "x");
+    const { kinds, longestTurnMs } = await measure(path, { rounds: 1, heapMegabytes: 90 });
+    expect(kinds.length).toBeLessThan(1_300);
+    expect(longestTurnMs).toBeLessThan(GENEROUS_TURN_MS);
+  });
+
+  it("of an index that names another file for each of a million tensors stays small", async () => {
+    const entries = Array.from(
+      { length: 1_000_000 },
+      (_, index) => `"t${index}":"model-${index}.safetensors"`,
+    );
+    const path = await writeSnapshot(await temporaryDirectory(), {
+      "model.safetensors.index.json": `{"weight_map":{"w":"model.safetensors",${entries.join(",")}}}`,
+    });
+    const { kinds, longestTurnMs } = await measure(path, { rounds: 1, heapMegabytes: 60 });
+    expect(kinds.length).toBeLessThan(1_100);
+    expect(longestTurnMs).toBeLessThan(GENEROUS_TURN_MS);
+  });
+
+  it("of more embeddings and added tokens than a call takes arguments is an answer", async () => {
+    const shape = (index: number) => [`at.${index}.embedding.weight`, [0, 0]] as const;
+    const shapes = Object.fromEntries(Array.from({ length: 150_000 }, (_, index) => shape(index)));
+    const added = Array.from({ length: 150_000 }, (_, index) => ({ id: 9 + index, content: "" }));
+    const path = await writeSnapshot(await temporaryDirectory(), {
+      "model-2.safetensors": shardBytes(headerOf(shapes), 0),
+      "tokenizer.json": text({ model: { vocab: { a: 0 } }, added_tokens: added }),
+    });
+    expect((await inspectSnapshot(path)).problems).toEqual([
+      { kind: "added-tokens-beyond-embedding", largestId: 150_008, rows: 8 },
+    ]);
+  });
+
+  it("of as many towers of layers as tensors compares them in a moment", async () => {
+    const names = Array.from(
+      { length: 100_000 },
+      (_, index) => `t${index}.layers.${Math.max(0, index - 96_000)}.w`,
+    );
+    const path = await writeSnapshot(await temporaryDirectory(), {
+      "config.json": text({ model_type: "llama", num_hidden_layers: 4_000 }),
+      "model.safetensors": shardBytes(headerOf(Object.fromEntries(names.map((name) => [name, [0]]))), 0),
+    });
+    const { kinds, longestTurnMs } = await measure(path, { rounds: 1 });
+    expect(kinds).toEqual([]);
+    expect(longestTurnMs).toBeLessThan(GENEROUS_TURN_MS * 2);
+  });
+
   it("of 91 shards takes a moment and holds nobody up", async () => {
     const path = await writeSnapshot(await temporaryDirectory(), { "model.safetensors": null });
     await writeNinetyOneShards(path);

@@ -107,6 +107,32 @@ describe("a shard", () => {
     expect(await problemsOf({ "model.safetensors": null, [name]: shardBytes(sound) })).not.toEqual([]);
   });
 
+  it("is named once a thousand are, and the rest is counted: by numbers, over all series of names", async () => {
+    const names = Array.from({ length: 5 }, (_, index) => `model-${index}-00001-of-00500.safetensors`);
+    const files = Object.fromEntries(names.map((name) => [name, shardBytes(sound)]));
+    const { problems } = await inspectSnapshot(
+      await writeSnapshot(await temporaryDirectory(), { "model.safetensors": null, ...files }),
+    );
+    expect(problems.filter(({ kind }) => kind === "missing-shard")).toHaveLength(1_000);
+    expect(problems).toContainEqual({
+      kind: "more-missing-shards",
+      named: "numbering",
+      count: 5 * 499 - 1_000,
+    });
+  });
+
+  it("is named once a thousand are, and the tensors of the rest are counted: by the index", async () => {
+    const map = Object.fromEntries(
+      Array.from({ length: 1_500 }, (_, index) => [`lost.${index}`, `model-${index}.safetensors`]),
+    );
+    const present = Object.fromEntries(Object.keys(SOUND_SHAPES).map((name) => [name, "model.safetensors"]));
+    const problems = await problemsOf({
+      "model.safetensors.index.json": json({ weight_map: { ...present, ...map } }),
+    });
+    expect(problems.filter(({ kind }) => kind === "missing-shard")).toHaveLength(1_000);
+    expect(problems).toContainEqual({ kind: "more-missing-shards", named: "index", count: 500 });
+  });
+
   it("is read through a link, and is missing behind a broken one", async () => {
     const root = await temporaryDirectory();
     const path = await writeSnapshot(root);
