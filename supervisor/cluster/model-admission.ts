@@ -12,7 +12,6 @@ import { sentence } from "../policy/finding.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
 import type { Failure, Overrides } from "../policy/model-state.ts";
 import { DEFAULT_BLOCKLIST } from "../policy/runtime-blocklist.ts";
-import type { SnapshotFacts } from "../policy/snapshot-facts.ts";
 import type { Inspection } from "./inspect-worker.ts";
 import type { MemoryDesk } from "./memory-desk.ts";
 import { BACKEND, type BackendVersions, type ModelRecord } from "./model-record.ts";
@@ -68,9 +67,6 @@ export class ModelAdmission {
   readonly #inspections = new PQueue({ concurrency: 1 });
   /** What this process found, by model; the key says for which files and runtime. */
   readonly #structures = new Map<string, { readonly key: string; readonly structure: ModelStructure }>();
-
-  /** What was found in the files, by model. */
-  readonly #snapshots = new Map<string, { readonly digest: string; readonly facts: SnapshotFacts }>();
 
   constructor(ports: AdmissionPorts) {
     this.#ports = ports;
@@ -135,7 +131,8 @@ export class ModelAdmission {
 
   async #facts(entry: CatalogueEntry, { versions, packageDirectory }: AdmissionRuntime, signal: AbortSignal) {
     const architectures = await readArchitectures(packageDirectory);
-    const snapshot = await this.#snapshot(entry, signal);
+    // Each time: a file of a Hugging Face cache may be mended, or damaged, under the same digest.
+    const snapshot = await inspectSnapshot(entry.path, { signal });
     const { config, tokenizer } = snapshot;
     return {
       modelId: entry.id,
@@ -149,15 +146,6 @@ export class ModelAdmission {
         platform: process.platform,
       },
     };
-  }
-
-  /** Of the same files once: the digest changes with the names, sizes, headers and times of all that was looked at. */
-  async #snapshot({ id, path, digest }: CatalogueEntry, signal: AbortSignal): Promise<SnapshotFacts> {
-    const known = this.#snapshots.get(id);
-    if (known !== undefined && digest !== null && known.digest === digest) return known.facts;
-    const facts = await inspectSnapshot(path, { signal });
-    if (digest !== null) this.#snapshots.set(id, { digest, facts });
-    return facts;
   }
 
   /** From an earlier pass of the same key, from an earlier look, or by looking now. */

@@ -41,14 +41,15 @@ export async function modelDigest(directory: string, files: readonly ModelFile[]
   return hash.digest("hex");
 }
 
+/** Configuration, templates, code, and every file the inspection takes for a vocabulary. */
+const TEXT = /\.(?:json|jinja|model|tiktoken|bpe|spm|py)$|vocab.*\.(?:txt|jsonl)$|^merges\.txt$/;
+
 type Kind = "text" | "safetensors" | "weights" | "other";
 
 function kindOf(name: string): Kind {
   if (name.endsWith(".safetensors")) return "safetensors";
   if (/\.(gguf|npz|bin)$/.test(name)) return "weights";
-  return /\.(json|jinja|model|tiktoken|py)$/.test(name) || name === "merges.txt" || name === "vocab.txt"
-    ? "text"
-    : "other";
+  return TEXT.test(name) ? "text" : "other";
 }
 
 async function identifyingBytes(

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { configSchema, modelSettingsSchema } from "../../shared/config.ts";
@@ -136,6 +136,19 @@ describe("the admission of a model", () => {
     });
     expect([structure, cacheBudgetBytes]).toEqual([null, null]);
     expect(asked).toEqual([]);
+  });
+
+  it("looks at the files anew each time: mended under the same digest the model is admitted", async () => {
+    const { examine } = admitting();
+    const entry = await model();
+    const file = join(entry.path, "model.safetensors");
+    const sound = await readFile(file);
+    await writeFile(file, Buffer.alloc(sound.length));
+    expect((await examine(entry)).result.code).toBe("model_incomplete");
+    await writeFile(file, sound);
+    expect((await examine(entry)).failure).toBeNull();
+    await writeFile(file, Buffer.alloc(sound.length));
+    expect((await examine(entry)).result.code).toBe("model_incomplete");
   });
 
   it("refuses an architecture the runtime does not know, before anything is started", async () => {

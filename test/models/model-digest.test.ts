@@ -40,6 +40,10 @@ describe("the digest of a model", () => {
     "tokenizer.model",
     "chat_template.jinja",
     "merges.txt",
+    "vocab.bpe",
+    "source.spm",
+    "my_vocab_file.txt",
+    "vocab.jsonl",
     "modeling.py",
   ])("changes with the bytes of %s, even within the same size and second", async (name) => {
     expect(await changedBy((directory) => rewrite(join(directory, name), "[]"))).toBe(true);
