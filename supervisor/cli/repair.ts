@@ -70,13 +70,20 @@ function report(modelId: string, problems: readonly string[], fetch: string | nu
     "",
     "When it came from Hugging Face, this fetches them again:",
     `  ${printable(fetch)}`,
+    "To fetch only some of them, put their names behind the model's.",
   ].join("\n");
 }
 
-/** In Hugging Face's cache the files are found by the model's name. */
+/** Where a model of a Hugging Face cache lies: the cache, the repository's name with `--` for `/`, the revision. */
+const CACHED = /^(.*)\/models--([^/]+)\/snapshots\/([0-9a-f]{40})$/;
+
+/** By force: what is there under the right name counts as downloaded, whatever is in it. */
 function fetchCommand(modelId: string, path: string): string {
-  const place = path.includes("/models--") ? "" : ` --local-dir ${quoted(path)}`;
-  return `hf download ${quoted(modelId)}${place}`;
+  const [, cache, repository, revision] = CACHED.exec(path) ?? [];
+  if (cache === undefined || repository === undefined || revision === undefined)
+    return `hf download ${quoted(modelId)} --local-dir ${quoted(path)} --force-download`;
+  const name = repository.replaceAll("--", "/");
+  return `hf download ${quoted(name)} --revision ${revision} --cache-dir ${quoted(cache)} --force-download`;
 }
 
 /** For a shell, where it needs quotes. */

@@ -26,15 +26,27 @@ describe("repair", () => {
     const { code, out } = await lmx(["repair", "org/a", "--url", url]);
     expect(code).toBe(1);
     expect(out).toContain("  weights: model-3.safetensors is missing\n");
-    expect(out).toContain("  hf download org/a --local-dir '/my models/a'\n");
+    expect(out).toContain("  hf download org/a --local-dir '/my models/a' --force-download\n");
     const json = JSON.parse((await lmx(["repair", "org/a", "--json", "--url", url])).out);
     expect(json).toMatchObject({ model_id: "org/a", problems: ["weights: model-3.safetensors is missing"] });
   });
 
-  it("leaves the place in Hugging Face's cache to its command", async () => {
-    const cached = "/cache/hub/models--org--a/snapshots/abc";
-    const { url } = await supervisor(probe("model_incomplete", "gone"), cached);
-    expect((await lmx(["repair", "org/a", "--url", url])).out).toContain("  hf download org/a\n");
+  // An id such as org/a@v1.0 is ours: the hub knows a repository and a revision, which the path names.
+  it.each([
+    ["org/a", "models--org--a", "org/a"],
+    ["org/a@v1.0", "models--org--a", "org/a"],
+    ["gpt2", "models--gpt2", "gpt2"],
+  ])("fetches %s into the Hugging Face cache it came from, at its revision", async (id, directory, name) => {
+    const revision = "0123456789".repeat(4);
+    const path = `/cache/hub/${directory}/snapshots/${revision}`;
+    const damaged = { ...probe("model_incomplete", "gone"), model_id: id };
+    const { url } = await fakeSupervisor(({ method }) => ({
+      status: 200,
+      body: method === "POST" ? damaged : { object: "list", data: [{ ...model(id, "unloaded"), path }] },
+    }));
+    expect((await lmx(["repair", id, "--url", url])).out).toContain(
+      `  hf download ${name} --revision ${revision} --cache-dir /cache/hub --force-download\n`,
+    );
   });
 
   it.each([null, "insufficient_memory"] as const)(
