@@ -47,6 +47,9 @@ export interface SupervisorOptions {
   readonly signal: AbortSignal;
 }
 
+/** A disk that is slow, or gone, holds up neither the start nor an operator for longer. Milliseconds. */
+const SCAN_PATIENCE_MS = 1_000;
+
 /** How the first loads went out. */
 export interface ServiceStarted {
   /** Names of `auto_load` that are not on disk. */
@@ -91,6 +94,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       }),
       embedded: [{ id: DEMO_MODEL_ID, path: files.demoModelDirectory }],
       log,
+      patienceMs: SCAN_PATIENCE_MS,
     });
     const catalogue = withAliases(onDisk, () => live.config.aliases);
     await catalogue.refresh();

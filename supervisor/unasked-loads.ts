@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { EventLog } from "./cluster/event-log.ts";
-import type { ModelCluster } from "./cluster/model-cluster.ts";
+import { type ModelCluster, NOT_ON_DISK } from "./cluster/model-cluster.ts";
 import type { State } from "./open-state.ts";
 import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
 import type { ServiceMode } from "./service-mode.ts";
@@ -32,7 +32,7 @@ export function unaskedLoads(
     // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
     await state.intents.endAllOf(left);
     const unknown = cluster().startAutoLoad(suspects);
-    for (const name of unknown) log.warn({ model: name }, "auto_load names a model that is not on disk");
+    for (const name of unknown) log.warn({ model: name }, NOT_ON_DISK);
     return unknown;
   };
   // Once, whether the start or the end of safe mode is first to ask.

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type {
   LoadResult,
   ModelActionResult,
@@ -19,8 +18,7 @@ import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
 /** A listing may be this much behind the disk. Milliseconds. */
 const LISTING_AGE_MS = 2_000;
 
-/** A disk that is slow, or gone, holds a listing up no longer. Milliseconds. */
-const LISTING_WAIT_MS = 1_000;
+export const NOT_ON_DISK = "auto_load names a model that is not on disk";
 
 /** One decision of an operator. */
 export interface AuditEntry {
@@ -57,10 +55,13 @@ export class ModelCluster implements Cluster {
   readonly #stopping = new AbortController();
   /** From the first moment of a stop on no worker is started for anybody. */
   #isStopping = false;
+  /** Of `auto_load`, while some of the places where they may be have not answered. */
+  #awaited: { readonly names: readonly string[]; readonly leftOut: ReadonlySet<string> } | null = null;
 
   constructor(options: ModelClusterOptions) {
     this.#options = options;
     this.#syncHosts();
+    options.catalogue.onLateScan(() => this.#syncHosts());
   }
 
   get requestsInFlight(): number {
@@ -84,10 +85,8 @@ export class ModelCluster implements Cluster {
   }
 
   async listModels(): Promise<ModelDetail[]> {
-    const tooLong = new AbortController();
-    const isLate = wait(LISTING_WAIT_MS, undefined, { signal: tooLong.signal }).catch(() => {});
-    await Promise.race([this.#freshen(), isLate]);
-    tooLong.abort();
+    await this.#options.catalogue.freshen(LISTING_AGE_MS);
+    this.#syncHosts();
     return this.models();
   }
 
@@ -98,18 +97,32 @@ export class ModelCluster implements Cluster {
   }
 
   /**
-   * Asks for every model of the `auto_load` list; an unknown one is reported and the others go on.
+   * Asks for every model of the `auto_load` list; an unknown one is reported and the others go on. One that may be in a
+   * place that has not answered yet is asked for when it is found there.
    * @param leftOut keys of models that may have taken the machine down
    */
   startAutoLoad(leftOut: ReadonlySet<string> = new Set()): string[] {
+    const unknown = this.#startUnasked(this.#options.autoLoad, leftOut);
+    for (const model of this.#awaited?.names ?? [])
+      this.#options.ports.log.warn(
+        { model },
+        "auto_load names a model that is not found yet; looking goes on",
+      );
+    return unknown;
+  }
+
+  /** Names what is on no disk. */
+  #startUnasked(names: readonly string[], leftOut: ReadonlySet<string>): string[] {
     const unknown: string[] = [];
-    for (const id of this.#isStopping ? [] : this.#options.autoLoad) {
+    for (const id of this.#isStopping ? [] : names) {
       const host = this.#find(id);
       if (host === null) unknown.push(id);
       else if (host.key !== null && leftOut.has(host.key)) this.#skipAutoLoad(host.id);
       else host.startAutomatically();
     }
-    return unknown;
+    const isFinal = unknown.length === 0 || this.#options.catalogue.isComplete();
+    this.#awaited = isFinal ? null : { names: unknown, leftOut };
+    return isFinal ? unknown : [];
   }
 
   #skipAutoLoad(model: string): void {
@@ -259,11 +272,6 @@ export class ModelCluster implements Cluster {
     if (this.#isStopping) throw serverStopping();
   }
 
-  async #freshen(): Promise<void> {
-    await this.#options.catalogue.freshen(LISTING_AGE_MS);
-    this.#syncHosts();
-  }
-
   #find(idOrAlias: string): ModelHost | null {
     const entry = this.#options.catalogue.resolve(idOrAlias);
     // A model that runs can be steered although its directory cannot be listed any more.
@@ -281,7 +289,10 @@ export class ModelCluster implements Cluster {
     const near = this.#options.catalogue.nearest(idOrAlias);
     const hint =
       near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : " List the models with: lmx models";
-    return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}`, {
+    const late = this.#options.catalogue.isComplete()
+      ? ""
+      : " A place where models are looked for has not answered yet; the log names it.";
+    return new LmxError("model_not_found", `No model named "${idOrAlias.slice(0, 200)}".${hint}${late}`, {
       param: "model",
     });
   }
@@ -297,6 +308,10 @@ export class ModelCluster implements Cluster {
     for (const [id, host] of this.#hosts) {
       if (!known.has(id) && host.isIdle) this.#hosts.delete(id);
     }
+    if (this.#awaited === null) return;
+    const { names, leftOut } = this.#awaited;
+    for (const model of this.#startUnasked(names, leftOut))
+      this.#options.ports.log.warn({ model }, NOT_ON_DISK);
   }
 }
 

@@ -1,13 +1,14 @@
 import { performance } from "node:perf_hooks";
-import { type ExaminedModel, examineModel } from "./examine-model.ts";
-import { type FoundDirectory, findModelDirectories } from "./find-model-directories.ts";
-import { InsideRoots } from "./inside-roots.ts";
+import { findModelDirectories } from "./find-model-directories.ts";
+import { type DirectoryAccess, RootPlaces } from "./inside-roots.ts";
 import type { ModelRoot } from "./model-roots.ts";
 import { nearestNames } from "./nearest-names.ts";
+import { firstOfEachId, type RootModels, RootScan } from "./root-scan.ts";
 import { type ScanLog, ScanReporter } from "./scan-reporter.ts";
+import { ScanRounds } from "./scan-rounds.ts";
 
-/** Models examined at once: enough to keep the disk busy, few enough to keep other file access quick. */
-const EXAMINED_AT_ONCE = 8;
+/** So long a look at the disk takes at most, where nothing else is said. Milliseconds. */
+const PATIENCE_MS = 10_000;
 
 /** A model on disk. The same object as long as nothing in its directory changes. */
 export interface CatalogueEntry {
@@ -35,6 +36,9 @@ export interface CatalogueOptions {
   readonly log?: ScanLog;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
+  /** A root that takes longer is not waited for: its models are as they were last, until its scan ends. */
+  readonly patienceMs?: number;
+  readonly directories?: DirectoryAccess;
 }
 
 /** Which models exist. Names that clients send are only ever looked up here, never made into paths. */
@@ -45,87 +49,102 @@ export interface Catalogue {
   list(): CatalogueEntry[];
   /** Ids and aliases like this name, best first. */
   nearest(name: string): string[];
-  /** Looks at the disk again. Never rejects; a caller who comes during a scan gets the one after it. */
+  /**
+   * Looks at the disk again, at most as long as its patience lasts for each of the scan that runs and its own. Never
+   * rejects; a caller who comes during a scan gets the one after it.
+   */
   refresh(): Promise<void>;
   /** Looks again unless a scan ended within the last `maxAgeMs`; a scan that runs is joined. For listings. */
   freshen(maxAgeMs: number): Promise<void>;
+  /** Every place has been looked at once: what is not known is not there. */
+  isComplete(): boolean;
+  /** Told when a scan has ended that nobody waited for any more. */
+  onLateScan(listener: () => void): void;
 }
 
 /** An empty catalogue until its first refresh. */
 export function createCatalogue(options: CatalogueOptions): Catalogue {
-  const { embedded = [], now = () => performance.now() } = options;
-  const roots = options.roots.map((root) =>
-    typeof root === "string" ? { kind: "folders" as const, path: root } : root,
-  );
   const targets = new Map(
     Object.entries(options.aliases ?? {}).map(([alias, id]) => [nameOf(alias), nameOf(id)]),
   );
   const reporter = new ScanReporter(options.log);
-  let known = new Map<string, ExaminedModel>();
-  let scannedAt = Number.NEGATIVE_INFINITY;
-  let running: Promise<void> | null = null;
-  let queued: Promise<void> | null = null;
+  const lateListeners: (() => void)[] = [];
+  let known = new Map<string, CatalogueEntry>();
 
-  const scan = async (): Promise<void> => {
-    const inside = await InsideRoots.of([...roots, ...embedded].map(({ path }) => path));
-    const fixed = await Promise.all(
-      embedded.map(async ({ id, path }) => ({ id, path, entries: await inside.list(path) })),
-    );
-    const found = [...fixed, ...(await findModelDirectories(roots, inside))];
-    const chosen = firstOfEachId(found);
-    const examined = await mapInTurn([...chosen.values()], (directory) =>
-      examineModel(directory, inside, known.get(directory.id)),
-    );
-    known = new Map(examined.filter((model) => model !== null).map((model) => [model.entry.id, model]));
-    scannedAt = now();
-    reporter.report(found, chosen, inside.refused);
+  const scans = rootScans(options, () => rounds.rootEnded());
+  const onFound = (): void => {
+    const lasts = scans.map(({ last }) => last).filter((last) => last !== null);
+    known = merged(lasts);
+    const found = lasts.flatMap((last) => last.found);
+    const refused = lasts.flatMap((last) => last.refused);
+    reporter.report(found, firstOfEachId(found), refused);
   };
-
-  const start = (): Promise<void> => {
-    queued = null;
-    running = scan().finally(() => {
-      running = null;
-    });
-    return running;
-  };
-
-  const refresh = (): Promise<void> => {
-    queued ??= (running ?? Promise.resolve()).then(start);
-    return queued;
-  };
+  const rounds = new ScanRounds(scans, {
+    patienceMs: options.patienceMs ?? PATIENCE_MS,
+    log: options.log,
+    now: options.now ?? (() => performance.now()),
+    onFound,
+    onLateFound: () => {
+      onFound();
+      for (const listener of lateListeners) listener();
+    },
+  });
 
   return {
     resolve: (idOrAlias) => {
       const name = nameOf(idOrAlias);
-      return (known.get(name) ?? known.get(targets.get(name) ?? ""))?.entry;
+      return known.get(name) ?? known.get(targets.get(name) ?? "");
     },
-    list: () => [...known.values()].map(({ entry }) => entry).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    list: () => [...known.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     nearest: (name) => nearestNames(name, [...known.keys(), ...targets.keys()]),
-    refresh,
-    freshen: async (maxAgeMs) => {
-      if (now() - scannedAt <= maxAgeMs) return;
-      await (running ?? refresh());
-    },
+    refresh: () => rounds.refresh(),
+    freshen: (maxAgeMs) => rounds.freshen(maxAgeMs),
+    isComplete: () => scans.every(({ last }) => last !== null),
+    onLateScan: (listener) => void lateListeners.push(listener),
   };
+}
+
+/** Every place in order of precedence. */
+function rootScans(
+  { roots, embedded = [], directories }: CatalogueOptions,
+  onEnd: () => void,
+): readonly RootScan[] {
+  const searched = roots.map((root) =>
+    typeof root === "string" ? { kind: "folders" as const, path: root } : root,
+  );
+  const places = new RootPlaces(
+    [...embedded, ...searched].map(({ path }) => path),
+    directories,
+  );
+  return [
+    ...embedded.map(
+      ({ id, path }) =>
+        new RootScan({
+          path,
+          places,
+          find: async (inside) => [{ id, path, entries: await inside.list(path) }],
+          onEnd,
+        }),
+    ),
+    ...searched.map(
+      (root) =>
+        new RootScan({
+          path: root.path,
+          places,
+          find: (inside) => findModelDirectories(root, inside),
+          onEnd,
+        }),
+    ),
+  ];
+}
+
+/** The first directory with an id stands for it, even when it cannot be used. */
+function merged(roots: readonly RootModels[]): Map<string, CatalogueEntry> {
+  const models = new Map(roots.toReversed().flatMap((root) => [...root.models]));
+  return new Map([...models].flatMap(([id, model]) => (model === null ? [] : [[id, model.entry]])));
 }
 
 /** File systems and keyboards differ in how they spell an accent; names do not. */
 function nameOf(text: string): string {
   return text.normalize("NFC");
-}
-
-function firstOfEachId(found: readonly FoundDirectory[]): Map<string, FoundDirectory> {
-  const chosen = new Map<string, FoundDirectory>();
-  for (const directory of found) {
-    if (!chosen.has(directory.id)) chosen.set(directory.id, directory);
-  }
-  return chosen;
-}
-
-async function mapInTurn<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let start = 0; start < items.length; start += EXAMINED_AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(start, start + EXAMINED_AT_ONCE).map(map))));
-  }
-  return results;
 }

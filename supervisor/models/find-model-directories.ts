@@ -13,18 +13,15 @@ export interface FoundDirectory {
   readonly entries: readonly Dirent[];
 }
 
-/** The model directories of every root, root by root, by id; an id may come more than once. */
+/** The model directories of a root by id; an id may come more than once. */
 export async function findModelDirectories(
-  roots: readonly ModelRoot[],
+  { kind, path }: ModelRoot,
   inside: InsideRoots,
 ): Promise<FoundDirectory[]> {
-  const found = await Promise.all(
-    roots.map(async ({ kind, path }) => {
-      const inRoot = await (kind === "folders" ? findInFolders : findInHuggingFaceCache)(path, inside);
-      return inRoot.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    }),
-  );
-  return found.flat().filter((directory) => isUsableId(directory, inside));
+  const found = await (kind === "folders" ? findInFolders : findInHuggingFaceCache)(path, inside);
+  return found
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .filter((directory) => isUsableId(directory, inside));
 }
 
 /** `<root>/<name>` and `<root>/<org>/<name>`. */

@@ -1,11 +1,66 @@
 import type { Dirent } from "node:fs";
 import { readdir, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { atMost } from "../host/at-most.ts";
 
 /** Something in a root that is left alone, and why. */
 export interface RefusedPath {
   readonly path: string;
   readonly reason: string;
+}
+
+/** The only ways directories are searched. Tests put one in its place that hangs. */
+export interface DirectoryAccess {
+  readonly readdir: (directory: string) => Promise<Dirent[]>;
+  readonly realpath: (path: string) => Promise<string>;
+}
+
+export const diskDirectories: DirectoryAccess = {
+  readdir: (directory) => readdir(directory, { withFileTypes: true }),
+  realpath: (path) => realpath(path),
+};
+
+/** So long a root waits for where the others are: less than a scan is waited for. Milliseconds. */
+const PLACE_WAIT_MS = 300;
+
+interface Place {
+  readonly path: string;
+  /** Null: not there, or not known yet. */
+  real: string | null;
+  asking: Promise<void> | null;
+  /** Others have waited for it already. */
+  isLate: boolean;
+}
+
+/** Where the roots are, links followed. Of each it is asked once at a time: a question that hangs holds a thread. */
+export class RootPlaces {
+  readonly #places: readonly Place[];
+  readonly #access: DirectoryAccess;
+
+  constructor(roots: readonly string[], access: DirectoryAccess = diskDirectories) {
+    this.#places = roots.map((path) => ({ path, real: null, asking: null, isLate: false }));
+    this.#access = access;
+  }
+
+  /** What may be read while this root is searched. Waits for its own place without end, for the others' not for long. */
+  async around(root: string): Promise<InsideRoots> {
+    const asked = this.#places.map((place) => ({ place, known: this.#ask(place) }));
+    await Promise.all(asked.filter(({ place }) => place.path === root).map(({ known }) => known));
+    const others = asked.filter(({ place }) => !place.isLate);
+    await atMost(PLACE_WAIT_MS, Promise.all(others.map(({ known }) => known)));
+    for (const { place } of others) place.isLate = place.asking !== null;
+    const real = this.#places.map((place) => place.real).filter((place) => place !== null);
+    return new InsideRoots(real, this.#access);
+  }
+
+  #ask(place: Place): Promise<void> {
+    place.asking ??= realPathOrNull(place.path, this.#access).then((real) => {
+      place.real = real;
+      place.asking = null;
+      place.isLate = false;
+    });
+    return place.asking;
+  }
 }
 
 const LEAVES = "a link leads out of every place models are looked for; add where it leads to model_roots";
@@ -14,19 +69,16 @@ const LEAVES = "a link leads out of every place models are looked for; add where
 export class InsideRoots {
   readonly refused: RefusedPath[] = [];
   readonly #realRoots: readonly string[];
+  readonly #access: DirectoryAccess;
 
-  private constructor(realRoots: readonly string[]) {
+  constructor(realRoots: readonly string[], access: DirectoryAccess) {
     this.#realRoots = realRoots;
-  }
-
-  static async of(roots: readonly string[]): Promise<InsideRoots> {
-    const real = await Promise.all(roots.map(realPathOrNull));
-    return new InsideRoots(real.filter((root) => root !== null));
+    this.#access = access;
   }
 
   /** The names of a directory with what they are; none when it does not exist or may not be read. */
   async list(directory: string): Promise<Dirent[]> {
-    return await readdir(directory, { withFileTypes: true }).catch(() => []);
+    return await this.#access.readdir(directory).catch(() => []);
   }
 
   /** Of these entries the directories that may be searched, also through links. Hidden ones are not meant to be. */
@@ -43,7 +95,7 @@ export class InsideRoots {
 
   /** Where a link leads. One that leads out is noted. */
   async follow(link: string): Promise<LinkTarget> {
-    const target = await realPathOrNull(link);
+    const target = await realPathOrNull(link, this.#access);
     // A link to a root itself leads to nothing that is not found anyway.
     if (target === null || this.#realRoots.includes(target)) return { kind: "nowhere" };
     if (this.#realRoots.some((root) => target.startsWith(withSeparator(root))))
@@ -66,6 +118,6 @@ function withSeparator(root: string): string {
   return root.endsWith(sep) ? root : root + sep;
 }
 
-async function realPathOrNull(path: string): Promise<string | null> {
+async function realPathOrNull(path: string, { realpath }: DirectoryAccess): Promise<string | null> {
   return await realpath(path).catch(() => null);
 }

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createCatalogue } from "../../supervisor/models/catalogue.ts";
+import { diskDirectories } from "../../supervisor/models/inside-roots.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { writeModel } from "./model-directory.ts";
+import { recordingLog } from "./recording-log.ts";
 
 const ids = (catalogue: { list(): { id: string }[] }) => catalogue.list().map(({ id }) => id);
 
@@ -202,5 +204,93 @@ describe("refresh", () => {
     await writeModel(root, "org/a");
     await scanned([root]);
     expect(await readdir(root, { recursive: true })).toHaveLength(5);
+  });
+});
+
+describe("a root that hangs", () => {
+  const PATIENCE_MS = 1_000;
+
+  /** Two roots; what is asked of the first one's `what` has no answer until `mend`. */
+  async function withFirstHanging(what: "readdir" | "realpath") {
+    const [first, second] = [await temporaryDirectory(), await temporaryDirectory()];
+    await writeModel(first, "org/both");
+    await writeModel(first, "org/first");
+    await writeModel(second, "org/both");
+    const mended = Promise.withResolvers<void>();
+    let isMended = false;
+    const asked: string[] = [];
+    const hanging = async <T>(path: string, answer: (path: string) => Promise<T>): Promise<T> => {
+      if (path === first) {
+        asked.push(path);
+        if (!isMended) await mended.promise;
+      }
+      return await answer(path);
+    };
+    const log = recordingLog();
+    const catalogue = createCatalogue({
+      roots: [first, second],
+      log,
+      patienceMs: PATIENCE_MS,
+      directories: {
+        ...diskDirectories,
+        [what]: (path: string) => hanging<never>(path, diskDirectories[what] as never),
+      },
+    });
+    const mend = () => {
+      isMended = true;
+      mended.resolve();
+    };
+    return { catalogue, first, second, asked, log, mend };
+  }
+
+  it.each(["readdir", "realpath"] as const)(
+    "at its %s hides no other root, is asked and waited for once, and its models come when it answers",
+    async (what) => {
+      const { catalogue, first, second, asked, log, mend } = await withFirstHanging(what);
+      await catalogue.refresh();
+      expect([ids(catalogue), catalogue.isComplete()]).toEqual([["org/both"], false]);
+      expect(catalogue.resolve("org/both")?.path).toBe(join(second, "org/both"));
+      await writeModel(second, "org/new");
+      const began = performance.now();
+      await catalogue.refresh();
+      // It was waited for once: from now on it holds up nobody.
+      expect(performance.now() - began).toBeLessThan(PATIENCE_MS);
+      await catalogue.refresh();
+      expect(ids(catalogue)).toEqual(["org/both", "org/new"]);
+      expect(asked).toHaveLength(1);
+      expect(log.lines).toMatchObject([{ level: "warn", fields: { path: first } }]);
+      const late = new Promise<void>((resolve) => catalogue.onLateScan(resolve));
+      mend();
+      await late;
+      expect([ids(catalogue), catalogue.isComplete()]).toEqual([["org/both", "org/first", "org/new"], true]);
+      expect(catalogue.resolve("org/both")?.path).toBe(join(first, "org/both"));
+    },
+  );
+
+  it("later keeps its models, and is waited for again once it has answered", async () => {
+    const root = await temporaryDirectory();
+    await writeModel(root, "org/a");
+    let answer: Promise<void> = Promise.resolve();
+    const readdir = async (path: string) => {
+      if (path === root) await answer;
+      return await diskDirectories.readdir(path);
+    };
+    const catalogue = createCatalogue({
+      roots: [root],
+      patienceMs: 200,
+      directories: { ...diskDirectories, readdir },
+    });
+    await catalogue.refresh();
+    const mended = Promise.withResolvers<void>();
+    answer = mended.promise;
+    await catalogue.refresh();
+    expect(ids(catalogue)).toEqual(["org/a"]);
+    answer = Promise.resolve();
+    const late = new Promise<void>((resolve) => catalogue.onLateScan(resolve));
+    mended.resolve();
+    await late;
+    await writeModel(root, "org/b");
+    await catalogue.refresh();
+    expect(ids(catalogue)).toEqual(["org/a", "org/b"]);
   });
 });

@@ -48,18 +48,24 @@ export const NO_HISTORY: HostPorts["history"] = {
   numbers: QUARANTINE_DEFAULTS,
 };
 
+interface FakeOptions {
+  manual?: readonly WorkerMethod[];
+  mayStart?: boolean;
+  /** Workers that are told to leave are gone after this. */
+  stops?: Promise<void>;
+  observer?: ClusterObserver;
+  /** Stand in for the usual fakes. */
+  ports?: Partial<HostPorts>;
+}
+
 /** A real host over fake workers; everything the host asked for is recorded. */
-export function hostWithFakes(
-  options: {
-    manual?: readonly WorkerMethod[];
-    mayStart?: boolean;
-    /** Workers that are told to leave are gone after this. */
-    stops?: Promise<void>;
-    observer?: ClusterObserver;
-    /** Stand in for the usual fakes. */
-    ports?: Partial<HostPorts>;
-  } = {},
-) {
+export function hostWithFakes(options: FakeOptions = {}) {
+  const { ports, workers, outcomes } = fakePorts(options);
+  return { host: new ModelHost(ENTRY, ports), workers, outcomes };
+}
+
+/** What a host asks for, faked; what was asked for is recorded. */
+export function fakePorts(options: FakeOptions = {}) {
   const workers: FakeWorker[] = [];
   const outcomes: string[] = [];
   const record = {
@@ -67,7 +73,7 @@ export function hostWithFakes(
     outcome: (_entry: unknown, outcome: string, reason: { cause: string } | null) =>
       outcomes.push(reason === null ? outcome : `${outcome} ${reason.cause}`),
   } as unknown as ModelRecord;
-  const host = new ModelHost(ENTRY, {
+  const ports: HostPorts = {
     launch: async () => {
       const worker = new FakeWorker(1000 + workers.length, options.manual, options.stops);
       workers.push(worker);
@@ -96,8 +102,8 @@ export function hostWithFakes(
     workerLogs: NO_WORKER_LOGS,
     log: pino({ level: "silent" }),
     ...options.ports,
-  });
-  return { host, workers, outcomes };
+  };
+  return { ports, workers, outcomes };
 }
 
 /** A request unlike any other. */
