@@ -35,6 +35,7 @@ export async function inspectSnapshot(
   const room = { listing, files, pacer };
   const config = await readConfig(room);
   const [weights, tokenizer] = await Promise.all([readWeights(room, config.value), readTokenizer(room)]);
+  const vocabulary = await checkVocabulary(config.value, weights.rows, tokenizer, pacer);
   return {
     config: config.value,
     quantizationConfig: config.quantizationConfig,
@@ -44,7 +45,7 @@ export async function inspectSnapshot(
       ...config.problems,
       ...weights.problems,
       ...tokenizer.problems,
-      ...checkVocabulary(config.value, weights.rows, tokenizer),
+      ...vocabulary,
       ...partialDownloads(listing),
     ],
   };

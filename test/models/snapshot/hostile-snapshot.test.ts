@@ -173,6 +173,17 @@ describe("an inspection", () => {
     ]);
   });
 
+  it("of a long chat template lets others run while thousands of tokens are looked for in it", async () => {
+    const added = Array.from({ length: 5_000 }, (_, index) => ({ id: 9 + index, content: `aaab${index}` }));
+    const path = await writeSnapshot(await temporaryDirectory(), {
+      "tokenizer.json": text({ model: { vocab: { a: 0 } }, added_tokens: added }),
+      "chat_template.jinja": "aaac".repeat(100_000),
+    });
+    const { kinds, longestTurnMs } = await measure(path, { rounds: 1 });
+    expect(kinds).toEqual(["added-tokens-beyond-embedding"]);
+    expect(longestTurnMs).toBeLessThan(GENEROUS_TURN_MS);
+  });
+
   it("of as many towers of layers as tensors compares them in a moment", async () => {
     const names = Array.from(
       { length: 100_000 },
