@@ -48,7 +48,7 @@ export interface SupervisorOptions {
 }
 
 /** A disk that is slow, or gone, holds up neither the start nor an operator for longer. Milliseconds. */
-const SCAN_PATIENCE_MS = 1_000;
+const SCAN_PATIENCE_MS = 5_000;
 
 /** How the first loads went out. */
 export interface ServiceStarted {

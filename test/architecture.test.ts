@@ -18,7 +18,11 @@ const allBelowMain = [
 const RULES: Readonly<Record<string, ImportRule>> = {
   shared: { rooms: [], packages: ["zod"], node: false },
   "supervisor/policy": { rooms: ["shared"], packages: [], node: false },
-  "supervisor/models": { rooms: ["shared", "supervisor/policy"], packages: ["zod"], node: true },
+  "supervisor/models": {
+    rooms: ["shared", "supervisor/policy", "supervisor/host"],
+    packages: ["zod"],
+    node: true,
+  },
   "supervisor/host": { rooms: ["shared"], packages: ["zod"], node: true },
   "supervisor/runtime": { rooms: ["shared", "supervisor/host"], packages: ["execa", "zod"], node: true },
   "supervisor/rpc": { rooms: ["shared"], packages: [], node: false },
