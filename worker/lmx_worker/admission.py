@@ -7,10 +7,11 @@ from typing import Any, assert_never
 from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.canary import CanaryRun
 from lmx_worker.commands import Canary, FillPrompt, Generate, MessagesPrompt, Prompt, TextPrompt
-from lmx_worker.completion import Completion
+from lmx_worker.completion import Completion, Machine
 from lmx_worker.engine import EncodedPrompt, LoadedModel, RowRequest
 from lmx_worker.failure import RequestFailure
 from lmx_worker.footprint import CacheBudget
+from lmx_worker.harmony import HarmonyMachine
 from lmx_worker.limits import check_prompt, fit_max_tokens
 from lmx_worker.stops import StopMatcher
 from lmx_worker.text import NORMAL, TextFormat, TextMachine
@@ -78,12 +79,12 @@ def _completion(command: Generate, prompt: EncodedPrompt, model: LoadedModel) ->
     )
 
 
-def _text_machine(
-    prompt: Prompt, initial_state: str, text_format: TextFormat
-) -> TextMachine | BareCallMachine:
+def _text_machine(prompt: Prompt, initial_state: str, text_format: TextFormat) -> Machine:
     """Markers mean something in the answer to a conversation; whatever goes on a text is text."""
     if not isinstance(prompt, MessagesPrompt):
         return TextMachine(TextFormat(), NORMAL, ())
+    if text_format.harmony:
+        return HarmonyMachine(prompt.tools)
     if prompt.tools and text_format.bare_calls:
         return BareCallMachine(text_format, initial_state, prompt.tools)
     return TextMachine(text_format, initial_state, prompt.tools)

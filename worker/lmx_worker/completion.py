@@ -7,6 +7,7 @@ from typing import Any
 from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.detokenize import Detokenizer
 from lmx_worker.engine import RowToken
+from lmx_worker.harmony import HarmonyMachine
 from lmx_worker.pieces import Part, ToolCall
 from lmx_worker.stops import StopMatcher
 from lmx_worker.text import TextMachine
@@ -14,6 +15,7 @@ from lmx_worker.token_ledger import TokenLedger
 
 # The protocol's form of a token with its alternatives.
 Describe = Callable[[RowToken], dict[str, Any]]
+Machine = TextMachine | BareCallMachine | HarmonyMachine
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Completion:
     request_id: str
     prompt_tokens: int
     detokenizer: Detokenizer
-    machine: TextMachine | BareCallMachine
+    machine: Machine
     stops: StopMatcher = field(default_factory=lambda: StopMatcher(()))
     describe: Describe | None = None
     position: int = 0

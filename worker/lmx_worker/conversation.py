@@ -79,6 +79,23 @@ def _call_id(call_id: str, length: int) -> str:
     return "".join(digits)
 
 
+def with_thinking(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Earlier reasoning under the name that templates of gpt-oss read it by.
+
+    Beside a call they show one of content and thinking, and refuse both: there the two are one.
+    """
+    return tuple(_with_thinking(message) for message in messages)
+
+
+def _with_thinking(message: Message) -> Message:
+    reasoning = message.get("reasoning_content")
+    if not reasoning:
+        return message
+    if message.get("tool_calls") and message["content"]:
+        return {**message, "thinking": f"{reasoning}\n\n{message['content']}", "content": ""}
+    return {**message, "thinking": reasoning}
+
+
 def _with_parsed_arguments(message: Message) -> Message:
     """Arguments that are no JSON object stay text."""
     if "tool_calls" not in message:

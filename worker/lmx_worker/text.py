@@ -28,13 +28,14 @@ class TextFormat:
     """How a model writes: markers by state, and how its tool calls are read.
 
     Without a marker out of TOOL a call runs to the end of the answer. `bare_calls`: an answer may be a call
-    without any marker.
+    without any marker. `harmony`: it is made of messages with headers, which are not markers of one text.
     """
 
     transitions: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
     parse_call: CallParser | None = None
     call_id_length: int | None = None
     bare_calls: bool = False
+    harmony: bool = False
 
     def without_tools(self) -> "TextFormat":
         """The format for a request without tools: what looks like a call is just text."""

@@ -10,7 +10,7 @@ from mlx_lm.utils import load_tokenizer
 from lmx_worker.admission import admit_prompt
 from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.commands import Generate, MessagesPrompt, Sampling
-from lmx_worker.completion import Completion
+from lmx_worker.completion import Completion, Machine
 from lmx_worker.engine import LoadedModel, ModelFacts
 from lmx_worker.mlx_engine.codec import MlxCodec, parser_name
 from lmx_worker.pieces import ToolCall
@@ -89,7 +89,7 @@ def with_template(directory: Path, template: str, *, thinks: bool = False) -> Ml
     return MlxCodec(load_tokenizer(directory))
 
 
-def machine_for(codec: MlxCodec, tools: tuple[Any, ...]) -> TextMachine | BareCallMachine:
+def machine_for(codec: MlxCodec, tools: tuple[Any, ...]) -> Machine:
     prompt = MessagesPrompt(({"role": "user", "content": "hi"},), tools, {})
     model = LoadedModel(ModelFacts("llama", 2048, 320, (0,), None, False), codec, 8)
     admitted = admit_prompt(1, Generate("a", prompt, Sampling(), 10), codec.encode(prompt), model, None)

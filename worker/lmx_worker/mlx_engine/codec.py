@@ -15,7 +15,7 @@ from mlx_lm.tokenizer_utils import (
 from lmx_worker.bare_calls import shows_bare_calls
 from lmx_worker.call_shapes import strict_parser
 from lmx_worker.commands import MessagesPrompt, Prompt
-from lmx_worker.conversation import with_call_ids
+from lmx_worker.conversation import with_call_ids, with_thinking
 from lmx_worker.detokenize import (
     REPLACEMENT,
     ByteDetokenizer,
@@ -26,10 +26,12 @@ from lmx_worker.detokenize import (
 )
 from lmx_worker.engine import EncodedPrompt
 from lmx_worker.fill import find_fill_tokens
+from lmx_worker.harmony import TOKENS, shows_harmony
 from lmx_worker.prompt import encode_prompt
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
 
 BARE_JSON = "bare_json"
+HARMONY = "harmony"
 # Letters and digits of a call's id where templates refuse calls of earlier turns with others, by parser.
 CALL_ID_LENGTHS = {"mistral": 9}
 
@@ -50,6 +52,7 @@ class MlxCodec:
         self.longest_token_bytes = self.token_bytes.longest(vocabulary)
         self._special_ids = frozenset(tokenizer.all_special_ids)
         self._fill = find_fill_tokens(vocabulary)
+        self._reads_thinking = self.text_format.harmony and "thinking" in tokenizer.chat_template
         self.line_break_ids = tuple(tokenizer.encode("\n", add_special_tokens=False))
 
     def detokenizer(self, continues: Sequence[int] = ()) -> Detokenizer:
@@ -73,6 +76,8 @@ class MlxCodec:
         length = self.text_format.call_id_length
         if length is not None and isinstance(prompt, MessagesPrompt):
             prompt = replace(prompt, messages=with_call_ids(prompt.messages, length))
+        if self._reads_thinking and isinstance(prompt, MessagesPrompt):
+            prompt = replace(prompt, messages=with_thinking(prompt.messages))
         return encode_prompt(self._prompt_tokenizer, prompt, self._fill)
 
     def decode(self, token_ids: Any) -> str:
@@ -133,9 +138,11 @@ def find_token(tokenizer: Any, token_id: int) -> str | None:
 
 
 def parser_name(tokenizer: Any) -> str | None:
-    """How the model's calls are read: one of mlx_lm's parsers, `bare_json`, or None when they cannot be."""
+    """How the model's calls are read: one of mlx_lm's parsers, `harmony`, `bare_json`; None: nobody can."""
     if tokenizer.has_tool_calling:
         return tokenizer.init_kwargs.get("tool_parser_type")
+    if shows_harmony(tokenizer.chat_template) and tokenizer.get_vocab().keys() >= set(TOKENS):
+        return HARMONY
     # Behind a reasoning a call would not be the whole answer.
     bare = not tokenizer.has_thinking and shows_bare_calls(tokenizer.chat_template)
     return BARE_JSON if bare else None
@@ -165,4 +172,5 @@ def text_format(tokenizer: Any) -> TextFormat:
         parse_call=strict_parser(name or "", tokenizer.tool_parser) if tokenizer.tool_parser else None,
         call_id_length=CALL_ID_LENGTHS.get(name) if name else None,
         bare_calls=name == BARE_JSON,
+        harmony=name == HARMONY,
     )

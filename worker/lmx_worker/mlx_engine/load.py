@@ -19,7 +19,8 @@ from lmx_worker.commands import Inspect, Load
 from lmx_worker.engine import LoadProgress, ModelFacts
 from lmx_worker.failure import RequestFailure, StopRequested, fatal_cause
 from lmx_worker.fill import find_fill_tokens
-from lmx_worker.mlx_engine.codec import parser_name
+from lmx_worker.harmony import FINAL_TOKENS
+from lmx_worker.mlx_engine.codec import HARMONY, parser_name
 from lmx_worker.mlx_engine.footprint import cache_footprints, leaf_caches, parameter_arrays
 from lmx_worker.mlx_engine.load_errors import load_failure
 
@@ -152,7 +153,13 @@ def _read_tokenizer(directory: Path, config: dict[str, Any], request: Load | Ins
     settings: dict[str, Any] = {"trust_remote_code": request.trust_code}
     if request.tool_parser is not None:
         settings["tool_parser_type"] = request.tool_parser
-    return load_tokenizer(directory, settings, eos_token_ids=config.get("eos_token_id"))
+    tokenizer = load_tokenizer(directory, settings, eos_token_ids=config.get("eos_token_id"))
+    if parser_name(tokenizer) == HARMONY:
+        # config.json names the end of an answer alone: behind a call the model would make up its result.
+        vocabulary = tokenizer.get_vocab()
+        ends = {vocabulary[token] for token in FINAL_TOKENS if token in vocabulary}
+        tokenizer.eos_token_ids = tokenizer.eos_token_ids | ends
+    return tokenizer
 
 
 def _check_batchable(model: nn.Module) -> None:
@@ -185,13 +192,14 @@ def _read_weights(model: nn.Module, report: Report) -> int:
 
 def _facts(request: Load, read: Structure) -> ModelFacts:
     tokenizer = read.tokenizer
+    name = parser_name(tokenizer)
     return ModelFacts(
         model_type=model_type(read.config),
         context_tokens=context_tokens(request, read.config),
         vocab_size=_vocab_size(read.model),
         eos_token_ids=tuple(sorted(token for token in tokenizer.eos_token_ids if isinstance(token, int))),
-        tool_parser=parser_name(tokenizer),
-        has_thinking=bool(tokenizer.has_thinking),
+        tool_parser=name,
+        has_thinking=bool(tokenizer.has_thinking) or name == HARMONY,
         has_chat_template=bool(tokenizer.has_chat_template),
         can_fill=find_fill_tokens(tokenizer.get_vocab()) is not None,
         caches=cache_footprints(read.model),
