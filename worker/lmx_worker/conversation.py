@@ -1,7 +1,7 @@
 """One conversation in the forms that chat templates insist on, the one the client sent first."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby, takewhile
 from typing import Any
@@ -22,6 +22,13 @@ def template_forms(messages: Sequence[Message]) -> Iterator[list[Message]]:
     alternating = _alternating(plain)
     if alternating != plain:
         yield from _argument_forms(alternating)
+
+
+def tool_forms(tools: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """As the client sent them first; then each with a description, which gpt-oss's template joins to text."""
+    yield list(tools)
+    if any("description" not in tool["function"] for tool in tools):
+        yield [{**tool, "function": {"description": "", **tool["function"]}} for tool in tools]
 
 
 def _argument_forms(messages: list[Message]) -> Iterator[list[Message]]:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
-from lmx_worker.conversation import template_forms
+from lmx_worker.conversation import template_forms, tool_forms
 from lmx_worker.engine import EncodedPrompt
 from lmx_worker.failure import RequestFailure, first_line
 from lmx_worker.fill import FillTokens, encode_fill
@@ -111,22 +111,26 @@ def _render(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
 
 
 def _apply_template(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
-    def render(messages: list[dict[str, Any]]) -> list[int]:
+    def render(messages: list[dict[str, Any]], tools: list[Any]) -> list[int]:
         return tokenizer.apply_chat_template(
             messages,
-            tools=list(prompt.tools) or None,
+            tools=tools or None,
             add_generation_prompt=True,
             tokenize=True,
             **prompt.chat_template_kwargs,
         )
 
-    forms = template_forms(prompt.messages)
+    forms = (
+        (messages, tools)
+        for tools in tool_forms(prompt.tools)
+        for messages in template_forms(prompt.messages)
+    )
     try:
-        return render(next(forms))
+        return render(*next(forms))
     except Exception:
-        for messages in forms:
+        for form in forms:
             with suppress(Exception):
-                return render(messages)
+                return render(*form)
         raise
 
 

@@ -163,6 +163,14 @@ def test_turns_that_alternate_may_need_their_arguments_as_text_too(directory: Pa
     assert rendered(with_template(directory, ALTERNATING), prompt(*messages)) == shown
 
 
+def test_a_tool_without_a_description_fits_a_template_that_joins_it_to_text(directory: Path) -> None:
+    named = {"type": "function", "function": {"name": "f"}}
+    shown = "{% for tool in tools %}{{ '// ' + tool.function.description }}{% endfor %}."
+    assert rendered(with_template(directory, shown), prompt(user("a"), tools=(named,))) == "// ."
+    asked = "{{ 'described' if tools[0].function.description is defined else 'as sent' }}"
+    assert rendered(with_template(directory, asked), prompt(user("a"), tools=(named,))) == "as sent"
+
+
 def test_a_template_that_takes_the_conversation_as_it_is_sees_it_so(codec: MlxCodec) -> None:
     shown = rendered(codec, prompt(user("a"), user("b"), system("c")))
     assert shown == "<|user|>a<|end|><|user|>b<|end|><|system|>c<|end|><|assistant|>"
