@@ -7,7 +7,7 @@ import { firstTokenBesideStream } from "./figures/first-token-beside-stream.ts";
 import { firstTokenIdle } from "./figures/first-token-idle.ts";
 import { idleMemory } from "./figures/idle-memory.ts";
 import { killToRoutable, recoveryOverhead } from "./figures/kill-to-routable.ts";
-import { listening } from "./figures/listening.ts";
+import { listening, listeningFirst } from "./figures/listening.ts";
 import { inspectFiles, inspectHold, probeAgain, probeFirst } from "./figures/probe-many-shards.ts";
 import { quarantineRefusal } from "./figures/quarantine-refusal.ts";
 import { throughput } from "./figures/throughput.ts";
@@ -25,6 +25,7 @@ export const FIGURES: readonly Figure[] = [
   cancelRecovery,
   cancelToNextStep,
   addedLatency,
+  listeningFirst,
   listening,
   idleMemory,
   killToRoutable,

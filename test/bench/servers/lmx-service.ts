@@ -19,16 +19,22 @@ export interface ServiceOptions {
 
 /** Our service as a user starts it, with a state directory of its own. */
 export class LmxService {
-  readonly child: Child;
   readonly url: string;
   readonly port: number;
+  readonly #start: () => Child;
   readonly #home: string;
+  #child: Child;
 
-  private constructor(child: Child, port: number, home: string) {
-    this.child = child;
+  private constructor(start: () => Child, port: number, home: string) {
+    this.#start = start;
+    this.#child = start();
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#home = home;
+  }
+
+  get child(): Child {
+    return this.#child;
   }
 
   /** Starts it and waits for nothing. */
@@ -47,7 +53,14 @@ export class LmxService {
     const port = await freePort();
     const env = { ...process.env, OPTA_LMX_HOME: home, OPTA_LMX_RUNTIMES: places.runtimesDirectory };
     const args = [LMX, "serve", "--port", String(port)];
-    return new LmxService(children.start(process.execPath, args, env), port, home);
+    return new LmxService(() => children.start(process.execPath, args, env), port, home);
+  }
+
+  /** Once it listens, stops it and starts it anew in the same state directory, and waits for nothing. */
+  async startAgain(): Promise<void> {
+    await this.listening();
+    await this.#child.end();
+    this.#child = this.#start();
   }
 
   /** Polls until the model is routable, in another process than `otherThanPid` if given. */
@@ -79,7 +92,7 @@ export class LmxService {
   }
 
   async end(): Promise<void> {
-    await this.child.end();
+    await this.#child.end();
     await rm(this.#home, { recursive: true, force: true });
   }
 
