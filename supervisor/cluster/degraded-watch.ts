@@ -3,8 +3,8 @@ import type { EventSink } from "./event-log.ts";
 const PERIOD_MS = 5_000;
 
 /**
- * Tells when stores begin to live in memory only, and when the disk has everything again. They heal by themselves and say
- * so only when asked.
+ * Tells when stores begin to live in memory only, and when the disk has everything again. Those whose disk fills up heal by
+ * themselves, and say so only when asked.
  * @returns stops the watch
  */
 export function watchDegraded(

@@ -9,6 +9,7 @@ import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError, serverStopping } from "../../shared/errors.ts";
 import type { GenerationRequest } from "../../shared/generation.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
+import { atMost } from "../host/at-most.ts";
 import type { Catalogue } from "../models/catalogue.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
@@ -17,6 +18,9 @@ import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
 
 /** A listing may be this much behind the disk. Milliseconds. */
 const LISTING_AGE_MS = 2_000;
+
+/** Clients list models with little patience; a scan that takes longer is in the next answer. Milliseconds. */
+const LISTING_WAIT_MS = 1_000;
 
 export const NOT_ON_DISK = "auto_load names a model that is not on disk";
 
@@ -85,8 +89,7 @@ export class ModelCluster implements Cluster {
   }
 
   async listModels(): Promise<ModelDetail[]> {
-    await this.#options.catalogue.freshen(LISTING_AGE_MS);
-    this.#syncHosts();
+    await atMost(LISTING_WAIT_MS, this.#freshen());
     return this.models();
   }
 
@@ -270,6 +273,11 @@ export class ModelCluster implements Cluster {
   /** @throws LmxError server_is_overloaded */
   #refuseWhenStopping(): void {
     if (this.#isStopping) throw serverStopping();
+  }
+
+  async #freshen(): Promise<void> {
+    await this.#options.catalogue.freshen(LISTING_AGE_MS);
+    this.#syncHosts();
   }
 
   #find(idOrAlias: string): ModelHost | null {

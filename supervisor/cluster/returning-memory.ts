@@ -13,7 +13,9 @@ export interface ReturningMemoryOptions {
  */
 export class ReturningMemory {
   readonly #options: ReturningMemoryOptions;
-  /** At most so much is still on its way. Bytes. */
+  /** What left and has not come back whole. Bytes. */
+  #left = 0;
+  /** At most so much of it is still on its way. Bytes. */
   #bytes = 0;
   #until = Number.NEGATIVE_INFINITY;
   /** What was available, and resident in workers, when nothing was on its way; null: not known. Bytes. */
@@ -25,6 +27,7 @@ export class ReturningMemory {
 
   /** A worker is gone that may have held so much. */
   left(bytes: number): void {
+    this.#left += bytes;
     this.#bytes += bytes;
     this.#until = this.#options.now() + this.#options.longestMs;
   }
@@ -36,10 +39,13 @@ export class ReturningMemory {
   seen(availableBytes: number | null, residentBytes: number): number {
     const now = availableBytes === null ? null : availableBytes + residentBytes;
     const missing = now === null || this.#before === null ? 0 : this.#before - now;
-    const isBack = this.#bytes === 0 || missing <= this.#bytes * SHARE_MEASURED_WRONG;
+    const isBack = this.#bytes === 0 || missing <= this.#left * SHARE_MEASURED_WRONG;
     const isOver = isBack || this.#options.now() >= this.#until;
     this.#bytes = isOver ? 0 : Math.min(this.#bytes, missing);
-    if (isOver) this.#before = now;
+    if (isOver) {
+      this.#left = 0;
+      this.#before = now;
+    }
     return this.#bytes;
   }
 }

@@ -77,7 +77,7 @@ async function wholeAnswer<Call extends InferenceCall>(
   const choices = generations.map(({ promptText }) => ({ promptText, events: [] as GenerationEvent[] }));
   for await (const { index, event } of new ChoiceEvents(generations.map(({ events }) => events))) {
     // A whole answer waits in memory until its end, however many choices and log probabilities were asked for.
-    c.get("share")?.add(eventBytes(event));
+    c.get("share")?.keep(eventBytes(event));
     choices[index]?.events.push(event);
   }
   return c.json(dialect.encode(head, call, choices));

@@ -16,12 +16,17 @@ const BYTES_PER_REQUEST = 32 * 1024;
 const BYTES_PER_EVENT = 64;
 const BYTES_PER_LOGPROB = 200;
 
+/** What answers may take beyond the bodies' bound: one that has run for minutes is not lost to a newcomer's body. */
+const ROOM_FOR_ANSWERS = 1 / 8;
+
 const RETRY_AFTER_SECONDS = 2;
 
 /** What one request holds of the memory for requests. */
 export interface RequestShare {
-  /** So many bytes of its body have come, or of an answer that is kept until its end. @throws LmxError rate_limit_exceeded, and then holds nothing any more */
+  /** So many bytes of its body have come. @throws LmxError rate_limit_exceeded, and then holds nothing any more */
   add(bytes: number): void;
+  /** The same of an answer that is kept until its end. */
+  keep(bytes: number): void;
   /** It is over. May be called again. */
   release(): void;
 }
@@ -46,16 +51,17 @@ export class RequestMemory {
       this.#heldBytes -= held;
       held = 0;
     };
-    const add = (bytes: number) => {
-      if (this.#heldBytes + bytes > this.#maxBytes) {
+    const take = (bytes: number, maxBytes: number) => {
+      if (this.#heldBytes + bytes > maxBytes) {
         release();
         throw this.#isFull();
       }
       this.#heldBytes += bytes;
       held += bytes;
     };
+    const add = (bytes: number) => take(bytes, this.#maxBytes);
     add(BYTES_PER_REQUEST);
-    return { add, release };
+    return { add, keep: (bytes) => take(bytes, this.#maxBytes * (1 + ROOM_FOR_ANSWERS)), release };
   }
 
   #isFull(): LmxError {

@@ -49,8 +49,7 @@ export class RootPlaces {
     const others = asked.filter(({ place }) => !place.isLate);
     await atMost(PLACE_WAIT_MS, Promise.all(others.map(({ known }) => known)));
     for (const { place } of others) place.isLate = place.asking !== null;
-    const real = this.#places.map((place) => place.real).filter((place) => place !== null);
-    return new InsideRoots(real, this.#access);
+    return new InsideRoots(() => this.#places.flatMap(({ real }) => real ?? []), this.#access);
   }
 
   #ask(place: Place): Promise<void> {
@@ -68,10 +67,11 @@ const LEAVES = "a link leads out of every place models are looked for; add where
 /** What may be read: being inside a root is what makes a place readable, and a link counts as where it leads. */
 export class InsideRoots {
   readonly refused: RefusedPath[] = [];
-  readonly #realRoots: readonly string[];
+  readonly #realRoots: () => readonly string[];
   readonly #access: DirectoryAccess;
 
-  constructor(realRoots: readonly string[], access: DirectoryAccess) {
+  /** @param realRoots asked anew each time: where a slow disk is may become known during the search */
+  constructor(realRoots: () => readonly string[], access: DirectoryAccess) {
     this.#realRoots = realRoots;
     this.#access = access;
   }
@@ -96,10 +96,10 @@ export class InsideRoots {
   /** Where a link leads. One that leads out is noted. */
   async follow(link: string): Promise<LinkTarget> {
     const target = await realPathOrNull(link, this.#access);
+    const roots = this.#realRoots();
     // A link to a root itself leads to nothing that is not found anyway.
-    if (target === null || this.#realRoots.includes(target)) return { kind: "nowhere" };
-    if (this.#realRoots.some((root) => target.startsWith(withSeparator(root))))
-      return { kind: "inside", target };
+    if (target === null || roots.includes(target)) return { kind: "nowhere" };
+    if (roots.some((root) => target.startsWith(withSeparator(root)))) return { kind: "inside", target };
     this.refuse(link, LEAVES);
     return { kind: "outside" };
   }

@@ -41,6 +41,25 @@ describe("a model root that hangs", () => {
     });
   });
 
+  it("holds up no client that lists models, however long a scan is waited for", async () => {
+    const root = await temporaryDirectory();
+    const catalogue = createCatalogue({
+      roots: [root],
+      patienceMs: 3_600_000,
+      directories: { ...diskDirectories, readdir: () => new Promise(() => {}) },
+    });
+    void catalogue.refresh();
+    const { ports } = fakePorts();
+    const cluster = new ModelCluster({
+      catalogue,
+      ports,
+      autoLoad: [],
+      audit: async () => {},
+      holdMs: 1_000,
+    });
+    expect(await cluster.listModels()).toEqual([]);
+  });
+
   it("has its models loaded once it answers, when auto_load names them", async () => {
     const { cluster, mend } = await clusterWithRootThatHangs(["org/far", "org/near", "org/nowhere"]);
     expect(cluster.startAutoLoad()).toEqual([]);

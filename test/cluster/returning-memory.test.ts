@@ -13,6 +13,13 @@ it("is what is missing since a worker left, and over when no more is than the fi
   expect(returning.seen(99, 0)).toBe(0);
 });
 
+it("is over at the same difference when it comes back bit by bit", () => {
+  const returning = machine();
+  returning.seen(20, 80);
+  returning.left(80);
+  expect([20, 60, 80, 91].map((available) => returning.seen(available, 0))).toEqual([80, 40, 20, 0]);
+});
+
 it("is not what others took after it was back", () => {
   const returning = machine();
   returning.seen(100, 0);

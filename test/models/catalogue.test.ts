@@ -1,5 +1,6 @@
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createCatalogue } from "../../supervisor/models/catalogue.ts";
@@ -208,7 +209,7 @@ describe("refresh", () => {
 });
 
 describe("a root that hangs", () => {
-  const PATIENCE_MS = 1_000;
+  const PATIENCE_MS = 3_000;
 
   /** Two roots; what is asked of the first one's `what` has no answer until `mend`. */
   async function withFirstHanging(what: "readdir" | "realpath") {
@@ -266,6 +267,20 @@ describe("a root that hangs", () => {
       expect(catalogue.resolve("org/both")?.path).toBe(join(first, "org/both"));
     },
   );
+
+  it("that only takes a while is known by the time links into it are followed", async () => {
+    const [near, far] = [await temporaryDirectory(), await temporaryDirectory()];
+    const target = await writeModel(far, "org/model");
+    const link = join(near, "by-another-name");
+    await symlink(target, link);
+    // A fake of a disk that spins up: long enough for the other root to begin without it.
+    const realpath = async (path: string) => {
+      if (path === link || path.startsWith(far)) await delay(600);
+      return await diskDirectories.realpath(path);
+    };
+    const catalogue = await scanned([near, far], { directories: { ...diskDirectories, realpath } });
+    expect(ids(catalogue)).toEqual(["by-another-name", "org/model"]);
+  });
 
   it("later keeps its models, and is waited for again once it has answered", async () => {
     const root = await temporaryDirectory();

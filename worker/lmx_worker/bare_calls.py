@@ -72,6 +72,7 @@ class BareCallMachine:
 def _parse(text: str, _tools: Any) -> Any:
     """The one call; its template refuses an answer with several when it comes back."""
     call = json.loads(text.strip().removeprefix(TAG))
-    if not set(call) <= MEMBERS or not isinstance(call.get("parameters", call.get("arguments")), dict):
+    given = [call[name] for name in ("parameters", "arguments") if name in call]
+    if not set(call) <= MEMBERS or len(given) != 1 or not isinstance(given[0], dict):
         raise ValueError("JSON, but not a call")
-    return call
+    return {"name": call["name"], "arguments": given[0]}

@@ -63,7 +63,8 @@ def test_an_answer_that_is_one_call_is_a_call(text: str, size: int) -> None:
         f"So: {CALL}", f"{CALL} is what I would do.", f"{CALL}; {CALL}", CALL[:-1], CALL[:20], f"[{CALL}]",
         CALL.replace("get_weather", "other"), '{"name": "get_weather"}', '{"name": "get_weather", "age": 5}',
         '{"name": "get_weather", "parameters": [1]}', '{"name": "get_weather", "parameters": {"x": NaN}}',
-        CALL.replace("}}", '}, "note": 1}'), '{"city": "Köln"}', "{}", "\n" * 50,
+        CALL.replace("}}", '}, "note": 1}'), CALL.replace("}}", '}, "arguments": null}'),
+        '{"city": "Köln"}', "{}", "\n" * 50,
     ],
 )  # fmt: skip
 def test_everything_else_is_text_to_the_last_character(text: str, size: int, complete: bool) -> None:

@@ -12,7 +12,7 @@ from mlx_lm.utils import load_model
 
 from lmx_worker.commands import Load
 from lmx_worker.engine import RowRequest
-from lmx_worker.mlx_engine import MlxEngine
+from lmx_worker.mlx_engine import MlxEngine, shared_batch
 from lmx_worker.mlx_engine.batch import Batch
 from lmx_worker.mlx_engine.shared_batch import why_single_row
 from lmx_worker.reduced.architectures import find_architecture
@@ -119,6 +119,26 @@ def test_rows_that_get_each_others_answers_are_a_difference(llama: Path) -> None
     found = reason(FakeTrouble(model))
     assert found is not None and found.startswith("of its likeliest tokens")
     assert reason(FakeTrouble(model, TypeError("positions"))) == "TypeError: positions"
+
+
+class FakeMemoryOfTokens(FakeTrouble):
+    """A model that looks at the token before the last one, and does not mind that there may be none."""
+
+    def __call__(self, tokens: mx.array, cache: Any) -> mx.array:
+        if tokens.shape[1] == 1 and cache[0].empty():
+            raise IndexError("no token before")
+        return self.model(tokens, cache=cache)
+
+
+def test_a_row_that_fails_alone_costs_the_load_nothing_but_the_batch(llama: Path) -> None:
+    model = FakeMemoryOfTokens(load_model(llama)[0])
+    assert reason(model) == "IndexError: no token before"
+
+
+def test_a_difference_on_strange_tokens_alone_is_none(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([0.1, 0.9])
+    monkeypatch.setattr(shared_batch, "_kept_beside_others", lambda *_: next(shares))
+    assert reason(load_model(llama)[0]) is None
 
 
 def test_a_lost_device_is_not_a_matter_of_rows(llama: Path) -> None:

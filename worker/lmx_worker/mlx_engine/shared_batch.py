@@ -21,6 +21,10 @@ PREFILL_CHUNK = 8
 # 4 bits too.
 KEPT_SHARE = 0.5
 
+# Where in the vocabulary the tokens come from: at its beginning are special ones, behind which anything may
+# follow. A difference must show at both places, an exception at one.
+PLACES = (1 / 3, 2 / 3)
+
 # By module of the architecture: wrong, but too little to be told from rounding here.
 KNOWN = {
     "mlx_lm.models.afm7": "layers that reuse keys rotate their queries by the length of the longest row",
@@ -31,27 +35,36 @@ def why_single_row(model: object, make_batch: Callable[[], Batch], vocab_size: i
     """What goes wrong when rows share a batch; None: nothing.
 
     Raises:
-        Exception: the device or allocator failed, or a row alone does.
+        Exception: the device or allocator failed.
     """
     known = KNOWN.get(type(model).__module__)
     if known is not None:
         return known
-    first = [_row(vocab_size, length, start) for start, length in enumerate(FIRST_LENGTHS)]
-    later = _row(vocab_size, LATER_LENGTH, len(first))
+    kept = 0.0
+    for place in PLACES:
+        try:
+            kept = _kept_beside_others(make_batch, vocab_size, int(vocab_size * place))
+        except Exception as error:
+            if fatal_cause(error) is not None:
+                raise
+            return f"{type(error).__name__}: {first_line(error)}"
+        if kept >= KEPT_SHARE:
+            return None
+    return f"of its likeliest tokens a row keeps {kept:.0%} beside others"
+
+
+def _kept_beside_others(make_batch: Callable[[], Batch], vocab_size: int, begin: int) -> float:
+    """Of three rows the smallest share of its likeliest tokens alone that a row keeps beside the others."""
+    first = [_row(vocab_size, length, begin + start * 17) for start, length in enumerate(FIRST_LENGTHS)]
+    later = _row(vocab_size, LATER_LENGTH, begin + len(first) * 17)
     alone = [_evidence(make_batch(), [row])[0] for row in (*first, later)]
-    try:
-        together = _evidence(make_batch(), first, later)
-    except Exception as error:
-        if fatal_cause(error) is not None:
-            raise
-        return f"{type(error).__name__}: {first_line(error)}"
-    kept = min(_kept(*pair) for pair in zip(alone, together, strict=True))
-    return None if kept >= KEPT_SHARE else f"of its likeliest tokens a row keeps {kept:.0%} beside others"
+    together = _evidence(make_batch(), first, later)
+    return min(_kept(*pair) for pair in zip(alone, together, strict=True))
 
 
 def _row(vocab_size: int, length: int, start: int) -> RowRequest:
-    # Not all the same, and not token 0, with which mlx_lm pads.
-    tokens = [(1 + start * 17 + place * 5) % vocab_size for place in range(length)]
+    # Not all the same.
+    tokens = [(start + place * 5) % vocab_size for place in range(length)]
     return RowRequest(tokens, length, MAX_TOKENS, logprobs=True)
 
 
