@@ -5,10 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmx_worker.growing_text import GrowingText
-from lmx_worker.pieces import Part, Piece, ToolCall
-from lmx_worker.text import REASONING
-from lmx_worker.tool_calls import call_id_unlike, parse_tool_calls
+from lmx_worker.pieces import Part, Piece
+from lmx_worker.text_reader import REASONING, TextReader
+from lmx_worker.tool_calls import parse_tool_calls
 
 START, CHANNEL, MESSAGE, END = TOKENS = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
 # They end the whole answer; where the engine knows them as such, they are not in its text.
@@ -29,7 +28,7 @@ def shows_harmony(chat_template: Any) -> bool:
     return isinstance(chat_template, str) and CHANNEL in chat_template
 
 
-class HarmonyMachine:
+class HarmonyMachine(TextReader):
     """As TextMachine, for such a model: text in, parts out. The prompt ends inside the first header.
 
     A message of the channel `analysis` is reasoning, one to a tool of the request a call, any other one text.
@@ -37,29 +36,12 @@ class HarmonyMachine:
     """
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(HEADER)
         self._tools = tools
         self._names = {tool["function"]["name"] for tool in tools}
-        self._text = GrowingText()
-        self._state = HEADER
-        self._at = 0  # everything before is a part, or structure
         self._no_header_before = 0
         self._kind = TEXT  # of what looks like a header and is none
         self._recipient = Piece("text", "", 0)
-        self._call_ids: set[str] = set()
-
-    @property
-    def reasoning(self) -> bool:
-        """Whether the next token belongs to the model's reasoning."""
-        return self._state == REASONING
-
-    def feed(self, text: str) -> list[Part]:
-        """Parts that became certain with this text."""
-        self._text.append(text)
-        parts: list[Part] = []
-        while self._header(parts) if self._state == HEADER else self._message(parts):
-            pass
-        self._text.forget(self._at)
-        return parts
 
     def flush(self, *, complete: bool) -> list[Part]:
         """Everything still held; `complete` when the model ended its answer by itself.
@@ -75,6 +57,9 @@ class HarmonyMachine:
         elif rest.strip() and "<|" not in rest:
             self._show(parts, self._kind, self._text.end)
         return parts
+
+    def _step(self, parts: list[Part]) -> bool:
+        return self._header(parts) if self._state == HEADER else self._message(parts)
 
     def _header(self, parts: list[Part]) -> bool:
         """Over a header, or into the text that is none; False while that is open."""
@@ -130,9 +115,7 @@ class HarmonyMachine:
             self._show(parts, TEXT, end)
             return
         (call,) = calls
-        call_id = call_id_unlike("", self._call_ids, None)
-        parts.append(ToolCall(len(self._call_ids), call_id, call["name"], call["arguments"]))
-        self._call_ids.add(call_id)
+        self._add_call(parts, call, None)
 
     def _parse(self, text: str, _tools: Any) -> Any:
         """A tool without parameters may be called with an empty message."""

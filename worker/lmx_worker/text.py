@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmx_worker.growing_text import GrowingText
-from lmx_worker.pieces import Part, Piece, ToolCall
-from lmx_worker.tool_calls import CallParser, call_id_unlike, parse_tool_calls
+from lmx_worker.pieces import Part, Piece
+from lmx_worker.text_reader import REASONING, TextReader
+from lmx_worker.tool_calls import CallParser, parse_tool_calls
 
-NORMAL, REASONING, TOOL = "normal", "reasoning", "tool"
+NORMAL, TOOL = "normal", "tool"
 # A model in a loop may open calls without end, each of which is tried up to the same end: after so many
 # characters in vain, a failure counting as some more, its markers are text.
 MAX_FAILED_CHARACTERS = 4_000_000
@@ -47,7 +48,7 @@ class TextFormat:
         return TextFormat(kept)
 
 
-class TextMachine:
+class TextMachine(TextReader):
     """Text of one completion in, its parts out.
 
     Holds back the longest end that could still become a marker, and a tool call until its end. A call that
@@ -58,33 +59,15 @@ class TextMachine:
     def __init__(
         self, text_format: TextFormat, initial_state: str, tools: Sequence[Mapping[str, Any]]
     ) -> None:
+        super().__init__(initial_state)
         self._format = text_format if tools else text_format.without_tools()
         self._tools = tools
-        self._state = initial_state
-        self._text = GrowingText()
-        self._at = 0  # everything before is decided
         self._unshown = 0  # from here to there it is text of one kind, still to be shown
         self._opening = ""
         self._opened_in = NORMAL
         self._failed = 0  # what parsers were given in vain, in characters
         self._blanks: list[Piece] = []
         self._headers: list[Piece] | None = []  # None once anything was shown
-        self._call_ids: set[str] = set()
-
-    @property
-    def reasoning(self) -> bool:
-        """Whether the next token belongs to the model's reasoning."""
-        return self._state == REASONING
-
-    def feed(self, text: str) -> list[Part]:
-        """Parts that became certain with this text."""
-        self._text.append(text)
-        parts: list[Part] = []
-        while self._call(parts) if self._state == TOOL else self._plain(parts):
-            pass
-        self._show(parts)
-        self._text.forget(self._at)
-        return parts
 
     def flush(self, *, complete: bool) -> list[Part]:
         """Everything still held; `complete` when the model ended its answer by itself."""
@@ -100,6 +83,12 @@ class TextMachine:
         self._headers = None
         self._blanks = []
         return parts
+
+    def _step(self, parts: list[Part]) -> bool:
+        if self._call(parts) if self._state == TOOL else self._plain(parts):
+            return True
+        self._show(parts)
+        return False
 
     def _plain(self, parts: list[Part]) -> bool:
         """Text up to the next marker and over it; False when there is none yet."""
@@ -156,9 +145,7 @@ class TextMachine:
             return False
         self._show(parts)
         for call in calls:
-            call_id = call_id_unlike(call["id"], self._call_ids, self._format.call_id_length)
-            parts.append(ToolCall(len(self._call_ids), call_id, call["name"], call["arguments"]))
-            self._call_ids.add(call_id)
+            self._add_call(parts, call, self._format.call_id_length)
         self._blanks, self._headers = [], None
         return True
 
