@@ -6,7 +6,6 @@ const WORDS = new Map([
   ["canary", "canary"],
   ["quarantined", "model quarantined"],
   ["released", "model released"],
-  ["auto_load_skipped", "model not loaded unasked"],
 ]);
 
 /** Writes down events that must outlast this run of the service: those that are kept in memory are gone with it. */
