@@ -136,7 +136,20 @@ export type GenerationEvent =
     }
   | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage };
 
-/** Tokens with a log probability in a piece of text: those generated and those that could have stood there. */
-export function countLogprobs(logprobs: readonly TokenLogprob[] = []): number {
-  return logprobs.reduce((count, { top }) => count + 1 + top.length, 0);
+/** How much an event says: characters, and tokens with a log probability, generated or possible in their place. */
+export function sizeOf(event: GenerationEvent): { readonly characters: number; readonly logprobs: number } {
+  switch (event.type) {
+    case "text": {
+      const logprobs = (event.logprobs ?? []).reduce((count, { top }) => count + 1 + top.length, 0);
+      return { characters: event.text.length, logprobs };
+    }
+    case "reasoning":
+      return { characters: event.text.length, logprobs: 0 };
+    case "tool_call":
+      return { characters: event.arguments.length, logprobs: 0 };
+    case "finish":
+      return { characters: 0, logprobs: 0 };
+    default:
+      return event satisfies never;
+  }
 }

@@ -22,11 +22,11 @@ import { SweepRecord } from "./cluster/sweep-record.ts";
 import type { WorkerLogDesk } from "./cluster/worker-logs.ts";
 import { WorkerPool } from "./cluster/worker-pool.ts";
 import type { WorkerSession } from "./cluster/worker-session.ts";
-import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { readMachineMemory } from "./host/machine-memory.ts";
 import { oomKills } from "./host/oom-kills.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { Catalogue, CatalogueEntry } from "./models/catalogue.ts";
+import { noteInAudit } from "./note-in-audit.ts";
 import type { State } from "./open-state.ts";
 import { QUARANTINE_DEFAULTS, type QuarantineNumbers, type QuarantineRule } from "./policy/failure-record.ts";
 import { PROCESS_BYTES } from "./policy/memory-estimate.ts";
@@ -118,10 +118,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
     get autoLoad() {
       return parts.config.auto_load;
     },
-    audit: async (entry) => {
-      const row = { ts: new Date().toISOString(), details: {}, ...entry };
-      await atMost(DISK_PATIENCE_MS, state.audit.append(row));
-    },
+    audit: (entry) => noteInAudit(state.audit, entry),
     get holdMs() {
       return parts.config.timeouts.hold_seconds * 1000;
     },

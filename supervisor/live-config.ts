@@ -6,9 +6,9 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { EventSink } from "./cluster/event-log.ts";
 import { ConfigError } from "./config/config-problem.ts";
 import { shownValues } from "./config/shown-values.ts";
-import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { isLoopbackHost } from "./host/loopback.ts";
 import type { LoadedConfig } from "./load-config.ts";
+import { noteInAudit } from "./note-in-audit.ts";
 import { type ConfigChange, isLive, planReload, type ReloadPlan } from "./policy/plan-reload.ts";
 import type { AuditLog, AuditRow } from "./store/audit-log.ts";
 
@@ -113,14 +113,8 @@ export async function reloadConfig(parts: ReloadParts, actor: AuditRow["actor"])
 }
 
 /** The row of the audit trail. */
-async function note(
-  { audit }: ReloadParts,
-  actor: AuditRow["actor"],
-  details: AuditRow["details"],
-): Promise<void> {
-  const ts = new Date().toISOString();
-  const row = { ts, action: "reload_config", model: null, actor, reason: null, details };
-  await atMost(DISK_PATIENCE_MS, audit.append(row));
+function note({ audit }: ReloadParts, actor: AuditRow["actor"], details: AuditRow["details"]): Promise<void> {
+  return noteInAudit(audit, { action: "reload_config", model: null, actor, reason: null, details });
 }
 
 async function replaceOrRefuse(parts: ReloadParts, actor: AuditRow["actor"]): Promise<ReloadPlan> {

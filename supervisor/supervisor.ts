@@ -14,7 +14,6 @@ import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { openWorkerLogs } from "./cluster/worker-logs-open.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
-import { atMost, DISK_PATIENCE_MS } from "./host/at-most.ts";
 import { EventLoopLag } from "./host/event-loop-lag.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { packageFiles } from "./host/package-files.ts";
@@ -26,6 +25,7 @@ import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
 import { withAliases } from "./models/live-aliases.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
+import { noteInAudit } from "./note-in-audit.ts";
 import { openState } from "./open-state.ts";
 import type { ServiceStartNumbers } from "./policy/service-start.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
@@ -265,9 +265,7 @@ async function startModels(
 }
 
 async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, word: OperatorWord): Promise<boolean> {
-  const ts = new Date().toISOString();
-  const written = audit.append({ ts, action: "leave_safe_mode", model: null, details: {}, ...word });
-  await atMost(DISK_PATIENCE_MS, written);
+  await noteInAudit(audit, { action: "leave_safe_mode", model: null, ...word });
   return await mode.leave();
 }
 

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { EventLog } from "./cluster/event-log.ts";
-import { type ModelCluster, NOT_ON_DISK } from "./cluster/model-cluster.ts";
+import type { ModelCluster } from "./cluster/model-cluster.ts";
 import type { State } from "./open-state.ts";
 import { keysThatMayHaveTakenTheHostDown } from "./policy/open-intents.ts";
 import type { ServiceMode } from "./service-mode.ts";
@@ -31,9 +31,7 @@ export function unaskedLoads(
     const suspects = new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId));
     // Forgotten only now: a start in safe mode leaves nothing out, since it loads nothing.
     await state.intents.endAllOf(left);
-    const unknown = cluster().startAutoLoad(suspects);
-    for (const name of unknown) log.warn({ model: name }, NOT_ON_DISK);
-    return unknown;
+    return cluster().startAutoLoad(suspects);
   };
   // Once, whether the start or the end of safe mode is first to ask.
   let loading: Promise<string[]> | null = null;

@@ -79,6 +79,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/compose-cluster.ts",
       "supervisor/live-config.ts",
       "supervisor/load-config.ts",
+      "supervisor/note-in-audit.ts",
       "supervisor/open-state.ts",
       "supervisor/service-mode.ts",
       "supervisor/service-status.ts",
@@ -89,7 +90,12 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/audited-sweep.ts": {
-    rooms: ["supervisor/host", "supervisor/cluster", "supervisor/http", "supervisor/store"],
+    rooms: ["supervisor/cluster", "supervisor/http", "supervisor/store", "supervisor/note-in-audit.ts"],
+    packages: [],
+    node: false,
+  },
+  "supervisor/note-in-audit.ts": {
+    rooms: ["supervisor/host", "supervisor/store"],
     packages: [],
     node: false,
   },
@@ -109,7 +115,12 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: false,
   },
   "supervisor/compose-cluster.ts": {
-    rooms: [...allBelowMain, "supervisor/load-config.ts", "supervisor/open-state.ts"],
+    rooms: [
+      ...allBelowMain,
+      "supervisor/load-config.ts",
+      "supervisor/note-in-audit.ts",
+      "supervisor/open-state.ts",
+    ],
     packages: ["pino"],
     node: false,
   },
@@ -122,6 +133,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/cluster",
       "supervisor/config",
       "supervisor/load-config.ts",
+      "supervisor/note-in-audit.ts",
     ],
     packages: ["pino"],
     node: false,

@@ -1,5 +1,5 @@
 import { LmxError } from "../../shared/errors.ts";
-import { countLogprobs, type GenerationEvent } from "../../shared/generation.ts";
+import { type GenerationEvent, sizeOf } from "../../shared/generation.ts";
 
 /**
  * A reader may be this far behind when more comes, in bytes of text, before its request is given up. The worker's pipe is
@@ -88,16 +88,6 @@ export class EventQueue implements AsyncIterable<GenerationEvent> {
 }
 
 function textBytes(event: GenerationEvent): number {
-  switch (event.type) {
-    case "text":
-      return event.text.length + BYTES_PER_LOGPROB * countLogprobs(event.logprobs);
-    case "reasoning":
-      return event.text.length;
-    case "tool_call":
-      return event.arguments.length;
-    case "finish":
-      return 0;
-    default:
-      return event satisfies never;
-  }
+  const { characters, logprobs } = sizeOf(event);
+  return characters + BYTES_PER_LOGPROB * logprobs;
 }

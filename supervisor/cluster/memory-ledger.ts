@@ -138,8 +138,8 @@ export class MemoryLedger {
   }
 
   /**
-   * The machine, who holds what, and what is on its way back. Of what became resident during the reading, the reading may not know yet, and of
-   * what was given back meanwhile neither: the smaller measurement counts.
+   * The machine, who holds what, and what is on its way back. Of what became resident during the reading, the reading may
+   * not know yet, and of what was given back meanwhile neither: the smaller measurement counts.
    */
   async #look(): Promise<{ machine: MachineMemory; holders: MemoryHolder[]; returningBytes: number }> {
     const before = new Map(this.#entries);

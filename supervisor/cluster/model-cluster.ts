@@ -11,6 +11,7 @@ import type { GenerationRequest } from "../../shared/generation.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
 import { atMost } from "../host/at-most.ts";
 import type { Catalogue } from "../models/catalogue.ts";
+import { AutoLoad } from "./auto-load.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
 import type { HolderUse } from "./memory-ledger.ts";
@@ -21,8 +22,6 @@ const LISTING_AGE_MS = 2_000;
 
 /** Clients list models with little patience; a scan that takes longer is in the next answer. Milliseconds. */
 const LISTING_WAIT_MS = 1_000;
-
-export const NOT_ON_DISK = "auto_load names a model that is not on disk";
 
 /** One decision of an operator. */
 export interface AuditEntry {
@@ -59,11 +58,16 @@ export class ModelCluster implements Cluster {
   readonly #stopping = new AbortController();
   /** From the first moment of a stop on no worker is started for anybody. */
   #isStopping = false;
-  /** Of `auto_load`, while some of the places where they may be have not answered. */
-  #awaited: { readonly names: readonly string[]; readonly leftOut: ReadonlySet<string> } | null = null;
+  readonly #autoLoad: AutoLoad;
 
   constructor(options: ModelClusterOptions) {
     this.#options = options;
+    this.#autoLoad = new AutoLoad({
+      find: (idOrAlias) => this.#find(idOrAlias),
+      isComplete: () => options.catalogue.isComplete(),
+      log: options.ports.log,
+      events: options.ports.events,
+    });
     this.#syncHosts();
     options.catalogue.onLateScan(() => this.#syncHosts());
   }
@@ -105,35 +109,7 @@ export class ModelCluster implements Cluster {
    * @param leftOut keys of models that may have taken the machine down
    */
   startAutoLoad(leftOut: ReadonlySet<string> = new Set()): string[] {
-    const unknown = this.#startUnasked(this.#options.autoLoad, leftOut);
-    for (const model of this.#awaited?.names ?? [])
-      this.#options.ports.log.warn(
-        { model },
-        "auto_load names a model that is not found yet; looking goes on",
-      );
-    return unknown;
-  }
-
-  /** Names what is on no disk. */
-  #startUnasked(names: readonly string[], leftOut: ReadonlySet<string>): string[] {
-    const unknown: string[] = [];
-    for (const id of this.#isStopping ? [] : names) {
-      const host = this.#find(id);
-      if (host === null) unknown.push(id);
-      else if (host.key !== null && leftOut.has(host.key)) this.#skipAutoLoad(host.id);
-      else host.startAutomatically();
-    }
-    const isFinal = unknown.length === 0 || this.#options.catalogue.isComplete();
-    this.#awaited = isFinal ? null : { names: unknown, leftOut };
-    return isFinal ? unknown : [];
-  }
-
-  #skipAutoLoad(model: string): void {
-    const { log, events } = this.#options.ports;
-    const message = "not loaded at this start: the machine went down while it was being loaded";
-    log.error({ model }, message);
-    const reason = { code: "auto_load_skipped", cause: "host_went_down", message };
-    events.emit({ type: "auto_load_skipped", model, reason });
+    return this.#autoLoad.start(this.#isStopping ? [] : this.#options.autoLoad, leftOut);
   }
 
   async settings(idOrAlias: string): Promise<ModelSettings> {
@@ -316,10 +292,7 @@ export class ModelCluster implements Cluster {
     for (const [id, host] of this.#hosts) {
       if (!known.has(id) && host.isIdle) this.#hosts.delete(id);
     }
-    if (this.#awaited === null) return;
-    const { names, leftOut } = this.#awaited;
-    for (const model of this.#startUnasked(names, leftOut))
-      this.#options.ports.log.warn({ model }, NOT_ON_DISK);
+    if (!this.#isStopping) this.#autoLoad.goOn();
   }
 }
 

@@ -49,7 +49,7 @@ export class ModelMachine {
   readonly waiters: Waiters;
   readonly #ports: MachinePorts;
   #entry: CatalogueEntry;
-  /** As it was looked at for the newest try: that is what is loaded and what the outcome is about, whatever the disk has since. */
+  /** As it was looked at for the newest try: that is loaded, and the outcome is about it, whatever the disk has since. */
   #tried: CatalogueEntry;
   #model: Model = NEW_MODEL;
   /** What is told to others: a quarantine only once it is on the disk. */

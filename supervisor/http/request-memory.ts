@@ -1,5 +1,5 @@
 import { LmxError } from "../../shared/errors.ts";
-import { countLogprobs, type GenerationEvent } from "../../shared/generation.ts";
+import { type GenerationEvent, sizeOf } from "../../shared/generation.ts";
 
 const MIB = 1024 * 1024;
 
@@ -76,16 +76,6 @@ export class RequestMemory {
 
 /** What an event of a generation takes while it is kept, bytes. */
 export function eventBytes(event: GenerationEvent): number {
-  switch (event.type) {
-    case "text":
-      return BYTES_PER_EVENT + event.text.length + BYTES_PER_LOGPROB * countLogprobs(event.logprobs);
-    case "reasoning":
-      return BYTES_PER_EVENT + event.text.length;
-    case "tool_call":
-      return BYTES_PER_EVENT + event.arguments.length;
-    case "finish":
-      return BYTES_PER_EVENT;
-    default:
-      return event satisfies never;
-  }
+  const { characters, logprobs } = sizeOf(event);
+  return BYTES_PER_EVENT + characters + BYTES_PER_LOGPROB * logprobs;
 }

@@ -1,6 +1,7 @@
 import { type ExaminedModel, examineModel } from "./examine-model.ts";
 import type { FoundDirectory } from "./find-model-directories.ts";
 import type { InsideRoots, RefusedPath, RootPlaces } from "./inside-roots.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
 
 /** Models examined at once: enough to keep the disk busy, few enough to keep other file access quick. */
 const EXAMINED_AT_ONCE = 8;
@@ -23,8 +24,7 @@ export interface RootScanOptions {
 /** Looks at one root, once at a time: a disk that hangs holds up no other root, and is not asked again meanwhile. */
 export class RootScan {
   readonly #options: RootScanOptions;
-  #running: Promise<void> | null = null;
-  #queued: Promise<void> | null = null;
+  readonly #scans = new OneAtATime(() => this.#scanAndTell());
   #last: RootModels | null = null;
   /** The scan that runs was waited for as long as anybody waits. */
   isLate = false;
@@ -44,18 +44,16 @@ export class RootScan {
 
   /** A caller who comes during a scan gets the one after it. Never rejects. */
   refresh(): Promise<void> {
-    this.#queued ??= (this.#running ?? Promise.resolve()).then(() => this.#start());
-    return this.#queued;
+    return this.#scans.ask();
   }
 
-  #start(): Promise<void> {
-    this.#queued = null;
-    this.#running = this.#scan().finally(() => {
-      this.#running = null;
+  async #scanAndTell(): Promise<void> {
+    try {
+      await this.#scan();
+    } finally {
       this.isLate = false;
       this.#options.onEnd();
-    });
-    return this.#running;
+    }
   }
 
   async #scan(): Promise<void> {

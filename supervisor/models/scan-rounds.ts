@@ -1,4 +1,5 @@
 import { atMost } from "../host/at-most.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
 import type { RootScan } from "./root-scan.ts";
 import type { ScanLog } from "./scan-reporter.ts";
 
@@ -23,8 +24,7 @@ export class ScanRounds {
   /** Said of them already that they are slow. */
   readonly #slow = new Set<RootScan>();
   #endedAt = Number.NEGATIVE_INFINITY;
-  #running: Promise<void> | null = null;
-  #queued: Promise<void> | null = null;
+  readonly #rounds = new OneAtATime(() => this.#round());
 
   constructor(roots: readonly RootScan[], options: ScanRoundsOptions) {
     this.#roots = roots;
@@ -32,27 +32,18 @@ export class ScanRounds {
   }
 
   refresh(): Promise<void> {
-    this.#queued ??= (this.#running ?? Promise.resolve()).then(() => this.#start());
-    return this.#queued;
+    return this.#rounds.ask();
   }
 
   async freshen(maxAgeMs: number): Promise<void> {
     if (this.#options.now() - this.#endedAt <= maxAgeMs) return;
-    await (this.#running ?? this.refresh());
+    await (this.#rounds.running ?? this.refresh());
   }
 
   /** The scan of a root has ended. */
   rootEnded(): void {
     // A round that is under way makes it known together with the others: a model that was moved is in one of them.
-    if (this.#running === null) this.#options.onLateFound();
-  }
-
-  #start(): Promise<void> {
-    this.#queued = null;
-    this.#running = this.#round().finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
+    if (this.#rounds.running === null) this.#options.onLateFound();
   }
 
   async #round(): Promise<void> {

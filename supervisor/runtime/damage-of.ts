@@ -1,6 +1,5 @@
-import { execa } from "execa";
 import { PROOF } from "./build-runtime.ts";
-import { installerEnvironment } from "./installer-environment.ts";
+import { runPython } from "./run-python.ts";
 import type { Runtime } from "./runtime-marker.ts";
 
 /** Imports of a disk that has just woken up take long. */
@@ -11,14 +10,8 @@ export async function damageOf(
   { python }: Pick<Runtime, "python">,
   environment: NodeJS.ProcessEnv,
 ): Promise<string | null> {
-  const { failed, stderr, shortMessage } = await execa(python, ["-I", "-c", PROOF], {
-    env: installerEnvironment(environment),
-    extendEnv: false,
-    reject: false,
-    stdin: "ignore",
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-  });
+  const options = { environment, timeoutMs: TIMEOUT_MS };
+  const { failed, stderr, shortMessage } = await runPython(python, PROOF, options);
   if (!failed) return null;
   return stderr.trim().split("\n").at(-1) || (shortMessage ?? "its Python does not run");
 }

@@ -1,10 +1,9 @@
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import { basename, delimiter, isAbsolute, join } from "node:path";
-import { execa } from "execa";
 import { choosePython, objectionTo, PYTHON_NAMES, type PythonCandidate } from "./choose-python.ts";
-import { installerEnvironment } from "./installer-environment.ts";
 import { PYTHON_FACTS_PROGRAM, type PythonFacts, pythonFactsSchema } from "./python-facts.ts";
+import { runPython } from "./run-python.ts";
 
 const QUESTION_TIMEOUT_MS = 20_000;
 
@@ -46,14 +45,8 @@ export async function questionPython(
   environment: NodeJS.ProcessEnv,
   timeoutMs = QUESTION_TIMEOUT_MS,
 ): Promise<PythonAnswer> {
-  const { stdout, failed, timedOut, code } = await execa(path, ["-I", "-c", PYTHON_FACTS_PROGRAM], {
-    env: installerEnvironment(environment),
-    extendEnv: false,
-    reject: false,
-    stdin: "ignore",
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
-  });
+  const options = { environment, timeoutMs };
+  const { stdout, failed, timedOut, code } = await runPython(path, PYTHON_FACTS_PROGRAM, options);
   if (timedOut || PASSING_ERRORS.has(code)) return { kind: "later" };
   if (failed) return { kind: "none" };
   try {

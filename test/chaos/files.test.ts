@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { afterEach, describe, expect } from "vitest";
+import { afterEach, describe, expect, type TestContext } from "vitest";
 import { RunningSupervisor, stateDirectory } from "../support/running-supervisor.ts";
 import { tinyModels } from "../support/tiny-models.ts";
 import { chaosConfig } from "./chaos-config.ts";
@@ -111,19 +111,17 @@ describe("a disk that is full", () => {
     "fixture",
     "ENOSPC: degraded and said so, a quarantine holds in memory, it recovers, no litter",
     async (test) => {
-      const disk = smallDisk(64 * 1024);
-      if (disk === null) return test.skip("no file system may be mounted here");
-      try {
-        const home = homeOn(disk.path);
+      await onSmallDisk(test, async (disk) => {
+        const home = homeOn(disk);
         const chaos = await start({ home, config: { quarantine: QUARANTINE } });
         const id = await chaos.loaded("r2/crashes", { habit: "crashes", at: 1 });
         await withBystander(chaos, { model: id, class: "crash", cause: "native_segv" }, async () => {
-          fill(join(disk.path, "filler"));
+          fill(join(disk, "filler"));
           expect(await chaos.ask(id, "bad")).toMatchObject({ error: "worker_crashed" });
           await chaos.lmx.becomes(id, "quarantined");
           expect(await chaos.ask(id, "hello")).toMatchObject({ error: "model_unstable" });
           await waitUntil("it says so", async () => (await degradedOf(chaos)).length > 0, 20_000);
-          rmSync(join(disk.path, "filler"));
+          rmSync(join(disk, "filler"));
           // The next change is written, and with it all before.
           await chaos.admin("/admin/models/quarantine", { model_id: id, reason: "now it can be written" });
           await waitUntil(
@@ -138,10 +136,7 @@ describe("a disk that is full", () => {
         });
         await chaos.lmx.stop("SIGTERM");
         expect(readdirSync(home).filter((file) => /tmp-|\.tmp/.test(file))).toEqual([]);
-      } finally {
-        await Promise.all(running.splice(0).map((chaos) => chaos.dispose().catch(() => {})));
-        disk.dispose();
-      }
+      });
     },
   );
 
@@ -150,22 +145,17 @@ describe("a disk that is full", () => {
     "fixture",
     "a second instance while the disk is full: exit 75, no worker is touched",
     async (test) => {
-      const disk = smallDisk(64 * 1024);
-      if (disk === null) return test.skip("no file system may be mounted here");
-      try {
-        const home = homeOn(disk.path);
+      await onSmallDisk(test, async (disk) => {
+        const home = homeOn(disk);
         const chaos = await start({ home });
         await withBystander(chaos, null, async () => {
-          fill(join(disk.path, "filler"));
+          fill(join(disk, "filler"));
           const env = { OPTA_LMX_WORKER_DIRECTORY: chaos.fixtures };
           const second = RunningSupervisor.spawn({ home, env });
           expect(await second.exited).toEqual({ code: 75, signal: null });
           expect(second.output).toContain(String(chaos.lmx.pid));
         });
-      } finally {
-        await Promise.all(running.splice(0).map((chaos) => chaos.dispose().catch(() => {})));
-        disk.dispose();
-      }
+      });
     },
   );
 
@@ -184,6 +174,18 @@ describe("a disk that is full", () => {
     expect(String(told[0]?.error)).toContain("ENOSPC");
   });
 });
+
+/** A file system of its own for one story; its services end before it goes. */
+async function onSmallDisk(test: TestContext, story: (disk: string) => Promise<void>): Promise<void> {
+  const disk = smallDisk(64 * 1024);
+  if (disk === null) return test.skip("no file system may be mounted here");
+  try {
+    await story(disk.path);
+  } finally {
+    await Promise.all(running.splice(0).map((chaos) => chaos.dispose().catch(() => {})));
+    disk.dispose();
+  }
+}
 
 /** A state directory on that file system; the models are elsewhere. */
 function homeOn(disk: string): string {

@@ -59,6 +59,16 @@ class FakeMachine {
 
 const need = memoryNeed({ modelBytes: 6 * GIB });
 
+/** A machine of 10 GiB whose one model has left and not given back what it had resident. */
+async function whenOneHasLeft(residentBytes: number): Promise<FakeMachine> {
+  const machine = new FakeMachine(10 * GIB);
+  await machine.ledger.reserve("a", need);
+  machine.settle("a", residentBytes);
+  machine.leave("a");
+  machine.comingBackBytes = residentBytes;
+  return machine;
+}
+
 describe("the memory ledger", () => {
   it("never promises the same bytes to two loads that ask at once", async () => {
     const { ledger } = new FakeMachine(10 * GIB);
@@ -157,11 +167,7 @@ describe("the memory ledger", () => {
   });
 
   it("puts a refusal off while a dead worker's memory is on its way, and no longer than it can be", async () => {
-    const machine = new FakeMachine(10 * GIB);
-    await machine.ledger.reserve("a", need);
-    machine.settle("a", 5 * GIB);
-    machine.leave("a");
-    machine.comingBackBytes = 5 * GIB;
+    const machine = await whenOneHasLeft(5 * GIB);
     expect(await machine.ledger.reserve("b", need)).toMatchObject({ verdict: "wait", freeBytes: 5 * GIB });
     expect((await machine.ledger.snapshot()).holders).toEqual([]);
     machine.now = 59_999;
@@ -183,11 +189,7 @@ describe("the memory ledger", () => {
   });
 
   it("counts less of it as more of it is back, and none for a load that is not served by it", async () => {
-    const machine = new FakeMachine(10 * GIB);
-    await machine.ledger.reserve("a", need);
-    machine.settle("a", 6 * GIB);
-    machine.leave("a");
-    machine.comingBackBytes = 6 * GIB;
+    const machine = await whenOneHasLeft(6 * GIB);
     expect((await machine.ledger.reserve("b", need)).verdict).toBe("wait");
     expect((await machine.ledger.reserve("b", memoryNeed({ modelBytes: 11 * GIB }))).verdict).toBe("refuse");
     machine.comingBackBytes = 2 * GIB;
