@@ -3,6 +3,7 @@ import { type ImportRule, readSource, sourcesUnder, violations } from "./support
 
 const allBelowMain = [
   "shared",
+  "supervisor/json",
   "supervisor/policy",
   "supervisor/models",
   "supervisor/host",
@@ -18,20 +19,25 @@ const allBelowMain = [
 const RULES: Readonly<Record<string, ImportRule>> = {
   shared: { rooms: [], packages: ["zod"], node: false },
   "supervisor/policy": { rooms: ["shared"], packages: [], node: false },
+  "supervisor/json": { rooms: ["shared"], packages: [], node: false },
   "supervisor/models": {
-    rooms: ["shared", "supervisor/policy", "supervisor/host"],
+    rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host"],
     packages: ["zod"],
     node: true,
   },
   "supervisor/host": { rooms: ["shared"], packages: ["zod"], node: true },
   "supervisor/runtime": { rooms: ["shared", "supervisor/host"], packages: ["execa", "zod"], node: true },
-  "supervisor/rpc": { rooms: ["shared"], packages: [], node: false },
+  "supervisor/rpc": { rooms: ["shared", "supervisor/json"], packages: [], node: false },
   "supervisor/process": {
     rooms: ["shared", "supervisor/policy", "supervisor/host", "supervisor/rpc"],
     packages: ["execa"],
     node: true,
   },
-  "supervisor/store": { rooms: ["shared", "supervisor/policy"], packages: ["lowdb", "zod"], node: true },
+  "supervisor/store": {
+    rooms: ["shared", "supervisor/json", "supervisor/policy"],
+    packages: ["lowdb", "zod"],
+    node: true,
+  },
   "supervisor/cluster": {
     rooms: [
       "shared",
@@ -46,7 +52,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/http": {
-    rooms: ["shared", "supervisor/policy", "supervisor/host", "supervisor/cluster"],
+    rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host", "supervisor/cluster"],
     packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "prom-client", "zod"],
     node: true,
   },

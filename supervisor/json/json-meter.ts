@@ -1,0 +1,151 @@
+/**
+ * Heap that JSON.parse takes for a text, bytes per kind of value. Upper bounds, measured on V8 13.6 (Node 24) by
+ * test/json/json-meter.test.ts, which parses each kind in a process of its own and compares: `{}` 64, `[0]` 64, a key
+ * that was never seen 120, an object whose key is a small whole number 360 however few members it has (V8 gives it a
+ * table of numbered slots), a number 8, a string 24 and its characters, two bytes each beyond Latin-1.
+ */
+const HEAP_BYTES = { object: 64, numberedSlots: 320, key: 128, array: 64, value: 16, string: 32 } as const;
+
+/** What a JSON text would become. */
+export interface JsonMeasure {
+  readonly bytes: number;
+  readonly objects: number;
+  readonly arrays: number;
+  /** Members of objects. */
+  readonly keys: number;
+  /** Strings, numbers, `true`, `false` and `null` that are values. */
+  readonly scalars: number;
+  /** Deepest nesting; 1 for `[]`. */
+  readonly depth: number;
+  /** What the parsed value takes of the heap, bytes. An upper bound. */
+  readonly heapBytes: number;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const COLON = 0x3a;
+const TRACKED_DEPTH = 128;
+/** First byte of a UTF-8 character beyond Latin-1. */
+const FIRST_WIDE = 0xc4;
+const LETTER_U = 0x75;
+
+/**
+ * Counts the values of a JSON text without building any: what it would become is known before it is parsed. Takes the
+ * text in pieces as they arrive and does not check it; of a malformed text it tells a bound all the same.
+ */
+export class JsonMeter implements JsonMeasure {
+  bytes = 0;
+  objects = 0;
+  arrays = 0;
+  keys = 0;
+  scalars = 0;
+  depth = 0;
+  heapBytes = 0;
+  #open = 0;
+  /** Of each open container, whether it has a numbered key. Deeper ones than these are taken for new each time. */
+  readonly #numbered: boolean[] = [];
+  #inString = false;
+  #escaped = false;
+  /** The string may be a key: its bytes are a value's until a colon follows. */
+  #stringBytes = 0;
+  #isWide = false;
+  #startsWithDigit = false;
+  #lastWasString = false;
+  #inWord = false;
+
+  /** All objects, arrays and scalars so far. */
+  get values(): number {
+    return this.objects + this.arrays + this.scalars;
+  }
+
+  feed(piece: Uint8Array): void {
+    this.bytes += piece.length;
+    for (let at = 0; at < piece.length; at += 1) {
+      const byte = piece[at] as number;
+      if (this.#inString) this.#insideString(byte);
+      else this.#between(byte);
+    }
+  }
+
+  #insideString(byte: number): void {
+    if (this.#escaped) {
+      this.#escaped = false;
+      if (byte === LETTER_U) this.#isWide = true;
+    } else if (byte === QUOTE) {
+      this.#inString = false;
+      this.#lastWasString = true;
+      this.scalars += 1;
+      this.heapBytes += HEAP_BYTES.value + HEAP_BYTES.string + this.#stringBytes * (this.#isWide ? 2 : 1);
+      return;
+    } else if (byte === BACKSLASH) this.#escaped = true;
+    else if (byte >= FIRST_WIDE) this.#isWide = true;
+    if (this.#stringBytes === 0) this.#startsWithDigit = isDigit(byte);
+    this.#stringBytes += 1;
+  }
+
+  #between(byte: number): void {
+    if (byte === QUOTE) {
+      this.#inString = true;
+      this.#isWide = false;
+      this.#startsWithDigit = false;
+      this.#stringBytes = 0;
+      this.#inWord = false;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) this.#openContainer(byte === OPEN_OBJECT);
+    else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+      this.#open -= this.#open > 0 ? 1 : 0;
+      this.#inWord = false;
+    } else if (byte === COLON) this.#key();
+    else if (isWordByte(byte)) this.#word();
+    else this.#inWord = false;
+  }
+
+  #openContainer(isObject: boolean): void {
+    if (isObject) this.objects += 1;
+    else this.arrays += 1;
+    this.heapBytes += HEAP_BYTES.value + (isObject ? HEAP_BYTES.object : HEAP_BYTES.array);
+    this.#open += 1;
+    if (this.#open > this.depth) this.depth = this.#open;
+    if (this.#open <= TRACKED_DEPTH) this.#numbered[this.#open] = false;
+    this.#inWord = false;
+  }
+
+  /** What looked like a string value was a key. */
+  #key(): void {
+    this.#inWord = false;
+    if (!this.#lastWasString) return;
+    this.#lastWasString = false;
+    this.scalars -= 1;
+    this.keys += 1;
+    this.heapBytes += HEAP_BYTES.key - HEAP_BYTES.string - HEAP_BYTES.value;
+    if (!this.#startsWithDigit || this.#numbered[this.#open] === true) return;
+    this.heapBytes += HEAP_BYTES.numberedSlots;
+    if (this.#open <= TRACKED_DEPTH) this.#numbered[this.#open] = true;
+  }
+
+  #word(): void {
+    if (this.#inWord) return;
+    this.#inWord = true;
+    this.scalars += 1;
+    this.heapBytes += HEAP_BYTES.value;
+  }
+}
+
+/** What a whole JSON text would become. */
+export function measureJson(bytes: Uint8Array): JsonMeasure & { readonly values: number } {
+  const meter = new JsonMeter();
+  meter.feed(bytes);
+  return meter;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+/** Part of a number, `true`, `false`, `null`, or of Python's NaN and Infinity. */
+function isWordByte(byte: number): boolean {
+  return isDigit(byte) || (byte >= 0x41 && byte <= 0x7a) || byte === 0x2d || byte === 0x2b || byte === 0x2e;
+}
