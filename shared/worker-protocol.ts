@@ -113,7 +113,20 @@ export const canaryResult = z.object({
   seconds: z.number(),
 });
 
-export const generateParams = z.object({ request_id: z.string(), request: generationRequestSchema });
+/** An owner's name on the wire may not be longer. Characters. */
+export const MAX_OWNER_CHARACTERS = 64;
+
+export const generateParams = z.object({
+  request_id: z.string(),
+  request: generationRequestSchema,
+  owner: z
+    .string()
+    .max(MAX_OWNER_CHARACTERS)
+    .optional()
+    .describe(
+      "whose turn it is when requests wait, an opaque name; absent: all such requests are one owner's",
+    ),
+});
 /** Sent when the request is tokenised, checked and queued: from here on the HTTP status may be 200. */
 export const generateResult = z.object({
   prompt_tokens: z.number().int(),

@@ -118,6 +118,7 @@ class Generate:
     """One completion.
 
     max_tokens None: as many as the context holds; logprobs None: none, else the number of alternatives 0..20.
+    owner: whose turn it is when requests wait, an opaque name; those without one are one owner's.
     """
 
     request_id: str
@@ -127,6 +128,7 @@ class Generate:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     return_prompt: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True)

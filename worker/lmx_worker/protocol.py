@@ -32,6 +32,7 @@ MAX_LINE_OUT_BYTES = 8 * 1024 * 1024
 MAX_ALTERNATIVES = 20
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 1000
+MAX_OWNER_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,17 @@ def _generate(fields: Fields) -> Generate:
         stop=_stop(request),
         logprobs=request.optional_integer("logprobs", minimum=0, maximum=MAX_ALTERNATIVES),
         return_prompt=request.flag("return_prompt"),
+        owner=_owner(fields),
     )
     request.done()
     return generate
+
+
+def _owner(fields: Fields) -> str:
+    owner = fields.optional_text("owner") or ""
+    if len(owner) > MAX_OWNER_CHARACTERS:
+        raise fields.expected("owner", f"at most {MAX_OWNER_CHARACTERS} characters", owner)
+    return owner
 
 
 def _stop(request: Fields) -> tuple[str, ...]:

@@ -73,6 +73,16 @@ def test_options_come_out_typed_and_absent_or_null_ones_are_off() -> None:
     assert (command.stop, command.logprobs, command.return_prompt) == ((), None, False)
 
 
+def test_an_owner_is_a_short_name_and_may_be_left_out() -> None:
+    ask = request({"kind": "token_ids", "token_ids": [1]})
+    named = parse("generate", request_id="a", owner="k" * 64, request=ask).command
+    nameless = parse("generate", request_id="a", owner=None, request=ask).command
+    assert isinstance(named, Generate) and isinstance(nameless, Generate)
+    assert (named.owner, nameless.owner) == ("k" * 64, "")
+    failure = rejected("generate", request_id="a", owner="k" * 65, request=ask).failure
+    assert failure.data["param"] == "params.owner" and "at most 64 characters" in failure.message
+
+
 def test_a_gap_to_fill_has_a_prefix_and_a_suffix() -> None:
     prompt = {"kind": "fill", "prefix": "a", "suffix": ""}
     command = parse("generate", request_id="a", request=request(prompt)).command
