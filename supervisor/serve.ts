@@ -1,22 +1,15 @@
-import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import type { Logger } from "pino";
 import { EXIT_CODES } from "./cli/exit-codes.ts";
+import { printableLines } from "./cli/printable.ts";
 import type { ConfigFlags } from "./config/config-sources.ts";
 import { LockHeldError } from "./host/lock-file.ts";
-import { LogFile, logFileIn } from "./host/log-file.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
+import { openServiceLog } from "./service-log.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { type Supervisor, startSupervisor } from "./supervisor.ts";
-
-/** A disk that hangs must not keep the process from ending. */
-const FLUSH_TIMEOUT_MS = 2_000;
-/** Of the log on stderr; `lmx logs` has all of it. */
-const MOST_UNREAD_BYTES = 1024 * 1024;
 
 /**
  * Runs the service until a signal ends it, and says on stdout where it listens and how to try it.
@@ -26,7 +19,7 @@ const MOST_UNREAD_BYTES = 1024 * 1024;
  */
 export async function serve(flags: ConfigFlags): Promise<number> {
   const loaded = loadConfig({ flags });
-  const { log, close } = createLog(loaded);
+  const { log, close } = openServiceLog(loaded);
   keepRunning(log);
   // Node ends after it all the same; the log's last lines are written at the exit.
   process.on("uncaughtExceptionMonitor", (error) => log.fatal({ err: error }, "a bug: the service ends"));
@@ -129,42 +122,10 @@ function explain(error: unknown): number {
     : EXIT_CODES.unavailable.code;
 }
 
-interface Logging {
-  readonly log: Logger;
-  /** Resolves when what was logged is written, or given up. */
-  close(): Promise<void>;
-}
-
-/** JSON lines for machines, readable ones for a terminal, both on stderr; and JSON lines in a file for `lmx logs`. */
-function createLog({ config, paths }: LoadedConfig): Logging {
-  const path = logFileIn(join(paths.stateDirectory, "logs"));
-  const file = new LogFile(path, {
-    onProblem: (error) => log.warn({ path, error: error.message }, "the log file cannot be written"),
-  });
-  const stderr = process.stderr.isTTY ? pretty({ destination: 2, sync: true }) : unblockedStderr;
-  // The logger's own level decides, because a reload may change it.
-  const streams = pino.multistream([
-    { level: "trace", stream: stderr },
-    { level: "trace", stream: file },
-  ]);
-  // No pid and host name of our own: a line's pid is that of the worker it is about.
-  const log = pino({ level: config.log_level, base: null }, streams);
-  process.once("exit", () => file.flushSync());
-  const late = () => wait(FLUSH_TIMEOUT_MS, undefined, { ref: false });
-  return { log, close: () => Promise.race([file.close(), late()]) };
-}
-
-/** A reader of our pipe that does not read must not stop the service: what it has not taken is bounded, then left out. */
-const unblockedStderr = {
-  write(line: string): void {
-    if (process.stderr.writableLength < MOST_UNREAD_BYTES) process.stderr.write(line);
-  },
-};
-
 function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
 }
 
 function complain(text: string): void {
-  process.stderr.write(`lmx: ${text}\n`);
+  process.stderr.write(`lmx: ${printableLines(text)}\n`);
 }

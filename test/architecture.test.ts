@@ -161,10 +161,16 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/cli",
       "supervisor/config",
       "supervisor/load-config.ts",
+      "supervisor/service-log.ts",
       "supervisor/stop-signals.ts",
       "supervisor/supervisor.ts",
     ],
-    packages: ["pino", "pino-pretty"],
+    packages: ["pino"],
+    node: false,
+  },
+  "supervisor/service-log.ts": {
+    rooms: ["supervisor/policy", "supervisor/host", "supervisor/cli", "supervisor/load-config.ts"],
+    packages: ["pino"],
     node: true,
   },
   "supervisor/main.ts": {

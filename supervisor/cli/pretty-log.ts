@@ -5,7 +5,7 @@ import { printable } from "./printable.ts";
 import { hasColours } from "./styles.ts";
 
 /** Writes log lines for people. */
-export function prettyLog({ stdout, env }: CliIo): (line: LogLine) => void {
+export function prettyLog({ stdout, env }: Pick<CliIo, "stdout" | "env">): (line: LogLine) => void {
   const pretty = prettyFactory({
     colorize: hasColours(stdout, env),
     singleLine: true,

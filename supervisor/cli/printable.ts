@@ -1,13 +1,14 @@
+import { CONTROL_CHARACTERS, CONTROL_CHARACTERS_IN_LINES } from "../policy/control-characters.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
 
 /** Text from elsewhere, harmless in a terminal: a directory name may hold escape sequences. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "\ufffd");
+  return text.replaceAll(CONTROL_CHARACTERS, "\ufffd");
 }
 
 /** The same for text of several lines: line ends and tabs stay. */
 export function printableLines(text: string): string {
-  return text.replaceAll(/(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "\ufffd");
+  return text.replaceAll(CONTROL_CHARACTERS_IN_LINES, "\ufffd");
 }
 
 /** `1.4 GiB`; `-` for an unknown size. */

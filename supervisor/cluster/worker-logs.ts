@@ -1,4 +1,5 @@
 import type { LogFile } from "../host/log-file.ts";
+import { escapedJson } from "../policy/control-characters.ts";
 import { type RedactionFacts, redact } from "../policy/redact.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { StderrLines } from "./stderr-lines.ts";
@@ -51,7 +52,7 @@ export class WorkerLogs implements WorkerLogDesk {
     const { pid } = worker;
     const tell = (msg: string, fields: object = {}) => {
       const line = { level: 30, time: this.#options.now(), model: modelId, pid, ...fields, msg };
-      file.write(`${JSON.stringify(line)}\n`);
+      file.write(`${escapedJson(JSON.stringify(line))}\n`);
     };
     const lines = new StderrLines();
     const flood = new Flood(this.#options.now);

@@ -47,3 +47,22 @@ it("a signal to read the configuration again is not lost while the service start
   lmx.process.kill("SIGUSR2");
   await lmx.outputShows(/configuration reloaded/);
 });
+
+it("what a client names cannot steer the terminal of whoever reads the log, and is cut", async () => {
+  const lmx = await RunningSupervisor.start({ config: "auto_load: []\n", routable: [] });
+  onTestFinished(() => lmx.dispose());
+  const steering = "\u007f\u009b2J\u202e\u2066\u200f\u061c";
+  await lmx.fetch(`/begin${encodeURIComponent(steering)}${"x".repeat(5_000)}`);
+  await lmx.chat(`begin${steering}${"x".repeat(5_000)}`, "ping");
+  await lmx.stop();
+  const file = readFileSync(join(lmx.home, "logs", "supervisor.log"), "utf8");
+  for (const text of [file, lmx.output]) {
+    const lines = text.split("\n").filter((line) => line.includes("begin"));
+    expect(lines).toHaveLength(2);
+    for (const line of lines) {
+      expect(line).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+      expect(line).toContain("\\u202e");
+      expect(line.length).toBeLessThan(1_000);
+    }
+  }
+});

@@ -17,3 +17,20 @@ it("serves /admin to its own pages and to programs, which send no Origin", async
   expect((await app.request("/admin/models", from("http://localhost:1234"))).status).toBe(200);
   expect((await app.request("/admin/models")).status).toBe(200);
 });
+
+it.each(["cross-site", "same-site"])(
+  "refuses an image or a link of a %s page, which sends no Origin",
+  async (site) => {
+    const response = await app.request("/admin/models", { headers: { "sec-fetch-site": site } });
+    expect(response.status).toBe(403);
+    const { code, message } = await errorOf(response);
+    expect({ code, message }).toEqual({
+      code: "forbidden_origin",
+      message: expect.stringContaining(`Sec-Fetch-Site: ${site}`),
+    });
+  },
+);
+
+it.each(["same-origin", "none"])("serves /admin to a browser that says %s", async (site) => {
+  expect((await app.request("/admin/models", { headers: { "sec-fetch-site": site } })).status).toBe(200);
+});
