@@ -18,6 +18,10 @@ export const generationOptions = {
     .object({ include_usage: z.boolean().nullish().describe("a last chunk with the usage") })
     .nullish()
     .describe("`include_usage`: a chunk with the usage before `[DONE]`; other keys are ignored"),
+  user: z
+    .string()
+    .nullish()
+    .describe("whom the request is for; without keys requests of different users take turns"),
   n: z.number().int().min(1).max(MAX_CHOICES_PER_PROMPT).nullish().describe("answers per prompt"),
   stop: z
     .union([stopText, z.array(stopText).max(16)])

@@ -19,6 +19,14 @@ export interface Generation {
   readonly events: AsyncIterable<GenerationEvent>;
 }
 
+/** Where a request comes from. */
+export interface RequestOrigin {
+  /** By which the client knows the request; it stands in the log lines about it. */
+  readonly requestId?: string;
+  /** Whose it is, an opaque word of at most 64 characters: owners take turns. */
+  readonly owner?: string | undefined;
+}
+
 /** Who asked for something, for the audit trail. */
 export interface Actor {
   /** First characters of the key's hash; null: no key is configured. */
@@ -54,14 +62,13 @@ export interface Cluster {
   settings(idOrAlias: string): Promise<ModelSettings>;
   /**
    * Resolves when a worker has accepted the request, holding it while the model is coming.
-   * @param requestId stands in the log lines about this request
    * @throws LmxError with the code the client shall see.
    */
   generate(
     idOrAlias: string,
     request: GenerationRequest,
     signal: AbortSignal,
-    requestId?: string,
+    origin?: RequestOrigin,
   ): Promise<Generation>;
   /** Waits for the outcome of the load. @throws LmxError */
   load(idOrAlias: string, options?: LoadOptions): Promise<LoadResult>;

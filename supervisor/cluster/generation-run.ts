@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly observer: ClusterObserver;
   /** By which the client knows the request. */
   readonly requestId?: string | undefined;
+  /** Whose it is: the worker lets owners take turns. */
+  readonly owner?: string | undefined;
   /** Carries the request's id, so that its lines can be found. */
   readonly log: Logger;
 }
@@ -83,10 +85,11 @@ export class GenerationRun {
       this.#seat = seat;
       this.#row = row;
       try {
-        const accepted = await session.generate(id, request, {
-          onRow: (step) => this.#onRow(id, step),
+        const listener = {
+          onRow: (step: StepRow) => this.#onRow(id, step),
           onLost: () => this.#onLost(id),
-        });
+        };
+        const accepted = await session.generate(id, request, listener, this.#options.owner);
         if (row.stage === "lost") throw new RpcLostError("closed", "the worker exited");
         row.stage = "accepted";
         return accepted;

@@ -12,7 +12,7 @@ import type { ReadinessReason } from "../../shared/readiness.ts";
 import { atMost } from "../host/at-most.ts";
 import type { Catalogue } from "../models/catalogue.ts";
 import { AutoLoad } from "./auto-load.ts";
-import type { Actor, Cluster, Generation, LoadOptions, OperatorWord } from "./cluster.ts";
+import type { Actor, Cluster, Generation, LoadOptions, OperatorWord, RequestOrigin } from "./cluster.ts";
 import { GenerationRun } from "./generation-run.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
@@ -121,13 +121,13 @@ export class ModelCluster implements Cluster {
     idOrAlias: string,
     request: GenerationRequest,
     signal: AbortSignal,
-    requestId?: string,
+    { requestId, owner }: RequestOrigin = {},
   ): Promise<Generation> {
     const { ports, holdMs } = this.#options;
     const { now, observer } = ports;
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
     const log = ports.log.child({ id: requestId });
-    const run = new GenerationRun({ host, request, signal, holdMs, now, observer, requestId, log });
+    const run = new GenerationRun({ host, request, signal, holdMs, now, observer, requestId, owner, log });
     return await run.start();
   }
 

@@ -131,13 +131,14 @@ export class WorkerSession {
     requestId: string,
     request: GenerationRequest,
     listener: RowListener,
+    owner?: string,
   ): Promise<MethodResult<"generate">> {
     this.#rows.set(requestId, listener);
     this.lastUsedAt = performance.now();
     try {
       return await this.#connection.request(
         "generate",
-        { request_id: requestId, request },
+        { request_id: requestId, request, ...(owner !== undefined && { owner }) },
         ACCEPT_TIMEOUT_MS,
       );
     } catch (error) {

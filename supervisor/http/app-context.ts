@@ -4,6 +4,7 @@ import type { Config } from "../../shared/config.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { OwnedRequest, Owners } from "./owners.ts";
 import type { RequestMemory, RequestShare } from "./request-memory.ts";
 import type { Service } from "./service.ts";
 
@@ -28,6 +29,8 @@ export interface AppEnv {
     model?: string;
     /** Settles when a streamed answer is over; it never rejects. */
     streamEnd?: Promise<StreamEnd>;
+    /** Whose it is. */
+    owned?: OwnedRequest;
     /** What it holds of the memory for requests. */
     share?: RequestShare;
     /** Code of the error this request was answered with. */
@@ -47,6 +50,9 @@ export interface RouteContext {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly requestMemory: RequestMemory;
+  readonly owners: Owners;
+  /** In force now. */
+  readonly apiKeys: () => readonly string[];
   /** Longest silence of a stream, milliseconds. */
   readonly keepAliveMs: number;
 }

@@ -17,6 +17,7 @@ import { followConfig } from "./middleware/follow-config.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
+import { Owners } from "./owners.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { type AuditSource, addAdminAuditRoute } from "./routes/admin-audit.ts";
 import { addAdminCompatSweepRoutes, type SweepControl } from "./routes/admin-compat-sweep.ts";
@@ -57,6 +58,7 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly requestMemory?: RequestMemory;
+  readonly owners?: Owners;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
   readonly keepAliveMs?: number;
 }
@@ -66,7 +68,7 @@ const KEEP_ALIVE_MS = 10_000;
 /** The whole HTTP API as a value: it opens no port and starts no timer. */
 export function createApp(options: AppOptions): App {
   const { cluster, service, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
-  const { requestMemory = new RequestMemory() } = options;
+  const { requestMemory = new RequestMemory(), owners = new Owners() } = options;
   const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
   const keys = () => [...config().api_keys, ...config().admin_keys];
@@ -79,7 +81,8 @@ export function createApp(options: AppOptions): App {
   app.use(followConfig(config, authenticate));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
-  const context = { cluster, service, metrics, log, keepAliveMs, requestMemory };
+  const apiKeys = () => config().api_keys;
+  const context = { cluster, service, metrics, log, keepAliveMs, requestMemory, owners, apiKeys };
   addHealthRoutes(app, context);
   addModelsRoutes(app, context);
   addChatCompletionsRoute(app, context);

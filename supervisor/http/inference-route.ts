@@ -2,13 +2,14 @@ import { randomInt, randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { GenerationEvent } from "../../shared/generation.ts";
-import type { Cluster, Generation } from "../cluster/cluster.ts";
+import type { Cluster, Generation, RequestOrigin } from "../cluster/cluster.ts";
 import type { App, AppEnv, RouteContext, StreamEnd } from "./app-context.ts";
 import { ChoiceEvents } from "./choice-events.ts";
 import type { AnswerHead, Dialect, InferenceCall } from "./dialects/dialect.ts";
 import { EVENT_STREAM_HEADERS } from "./dialects/server-sent-events.ts";
 import { eventStream } from "./event-stream.ts";
 import { logUnexpected } from "./log-unexpected.ts";
+import { claimOwner } from "./middleware/claim-owner.ts";
 import { jsonBody } from "./middleware/json-body.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
@@ -30,7 +31,11 @@ export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, C
   { paths, schema, dialect }: InferenceRoute<Schema, Call>,
 ): void {
   for (const path of paths) {
-    const limits = [refuseWhileDraining(context.service), limitRequestMemory(context.requestMemory)] as const;
+    const limits = [
+      refuseWhileDraining(context.service),
+      claimOwner(context.owners, context.apiKeys),
+      limitRequestMemory(context.requestMemory),
+    ] as const;
     app.post(path, ...limits, jsonBody(schema), async (c) => {
       const body = c.req.valid("json") as z.output<Schema>;
       c.set("model", body.model);
@@ -44,7 +49,10 @@ export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, C
         model: call.model,
       };
       try {
-        const generations = await startAll(context.cluster, call, signal, c.get("requestId"));
+        const generations = await startAll(context.cluster, call, signal, {
+          requestId: c.get("requestId"),
+          owner: c.get("owned")?.ownerOf(call.user),
+        });
         if (call.stream) return streamAnswer(c, context, dialect, head, call, generations, over);
         return await wholeAnswer(c, dialect, head, call, generations);
       } catch (error) {
@@ -60,11 +68,9 @@ function startAll(
   cluster: Cluster,
   call: InferenceCall,
   signal: AbortSignal,
-  requestId: string,
+  origin: RequestOrigin,
 ): Promise<Generation[]> {
-  return Promise.all(
-    call.requests.map((request) => cluster.generate(call.model, request, signal, requestId)),
-  );
+  return Promise.all(call.requests.map((request) => cluster.generate(call.model, request, signal, origin)));
 }
 
 async function wholeAnswer<Call extends InferenceCall>(

@@ -8,13 +8,14 @@ import { FINISH, REQUEST, settled } from "../support/fake-worker.ts";
 
 const text = (value: string) => ({ type: "text", text: value }) as const;
 
-async function ready(options: Parameters<typeof hostWithFakes>[0] = {}, request = REQUEST) {
+async function ready(options: Parameters<typeof hostWithFakes>[0] = {}, request = REQUEST, owner?: string) {
   const parts = hostWithFakes(options);
   await parts.host.load(new AbortController().signal);
   const abort = new AbortController();
   const run = new GenerationRun({
     host: parts.host,
     request,
+    owner,
     signal: abort.signal,
     holdMs: 30_000,
     now: () => performance.now(),
@@ -42,6 +43,18 @@ describe("a request's life", () => {
     workers[0]?.row([text("a")]);
     workers[0]?.row([text("b"), FINISH]);
     expect([promptTokens, await collect(events)]).toEqual([3, ["a", "b", "finish"]]);
+  });
+
+  it("is the same owner's each time it is sent", async () => {
+    const { run, workers } = await ready({}, REQUEST, "key:1");
+    await run.start();
+    workers[0]?.die({ signal: "SIGSEGV" });
+    await settled();
+    const sent = workers.slice(0, 2).map(({ asked }) => asked.find(({ method }) => method === "generate"));
+    expect(sent.map((call) => call?.params)).toEqual([
+      expect.objectContaining({ owner: "key:1" }),
+      expect.objectContaining({ owner: "key:1" }),
+    ]);
   });
 
   it("is sent again, under another id, when the worker dies before anything was sent", async () => {

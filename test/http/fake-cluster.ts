@@ -9,7 +9,13 @@ import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts"
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
 import type { Readiness, ReadinessState } from "../../shared/readiness.ts";
-import type { Cluster, Generation, LoadOptions, OperatorWord } from "../../supervisor/cluster/cluster.ts";
+import type {
+  Cluster,
+  Generation,
+  LoadOptions,
+  OperatorWord,
+  RequestOrigin,
+} from "../../supervisor/cluster/cluster.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
@@ -81,6 +87,7 @@ export interface GenerateCall {
   readonly request: GenerationRequest;
   readonly signal: AbortSignal;
   readonly requestId: string | undefined;
+  readonly owner: string | undefined;
 }
 
 export interface ActionCall {
@@ -163,9 +170,9 @@ export class FakeCluster implements Cluster {
     id: string,
     request: GenerationRequest,
     signal: AbortSignal,
-    requestId?: string,
+    { requestId, owner }: RequestOrigin = {},
   ): Promise<Generation> {
-    const call = { id, request, signal, requestId };
+    const call = { id, request, signal, requestId, owner };
     this.generateCalls.push(call);
     const { id: model } = this.model(id);
     const promptText = request.return_prompt === true ? PROMPT_TEXT : null;

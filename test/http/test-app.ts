@@ -9,6 +9,7 @@ import { PerformanceLog } from "../../supervisor/cluster/performance.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import { createApp } from "../../supervisor/http/create-app.ts";
 import { Metrics } from "../../supervisor/http/metrics/metrics.ts";
+import type { Owners } from "../../supervisor/http/owners.ts";
 import type { RequestMemory } from "../../supervisor/http/request-memory.ts";
 import type { AuditSource } from "../../supervisor/http/routes/admin-audit.ts";
 import type { ConfigControl } from "../../supervisor/http/routes/admin-config.ts";
@@ -148,6 +149,7 @@ export interface TestAppOptions {
   readonly config?: Partial<HttpConfig>;
   readonly keepAliveMs?: number;
   readonly requestMemory?: RequestMemory;
+  readonly owners?: Owners;
   readonly audit?: AuditSource;
   readonly dossiers?: DossierSource;
   readonly events?: EventLog;
@@ -159,6 +161,7 @@ export function testApp({
   config = {},
   keepAliveMs,
   requestMemory,
+  owners,
   audit = { query: () => [] },
   dossiers = { list: async () => [], get: async () => null, unreadable: () => [] },
   events = new EventLog(),
@@ -198,6 +201,7 @@ export function testApp({
     log: pino({ level: "trace" }, { write: (line: string) => void logLines.push(JSON.parse(line)) }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
     ...(requestMemory !== undefined && { requestMemory }),
+    ...(owners !== undefined && { owners }),
   });
   const configure = (changes: Partial<HttpConfig>) => {
     current = { ...current, ...changes };

@@ -52,6 +52,7 @@ function decode(
     model: body.model,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
+    user: body.user ?? null,
     requests,
     choicesPerPrompt: requests.length,
     logprobs: body.logprobs ?? false,

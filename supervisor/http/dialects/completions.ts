@@ -49,6 +49,7 @@ function decode(body: CompletionRequest, settings: ModelSettings, assignedSeed: 
     model: body.model,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
+    user: body.user ?? null,
     requests,
     choicesPerPrompt: body.n ?? 1,
     logprobs: body.logprobs != null,

@@ -8,6 +8,8 @@ export interface InferenceCall {
   readonly model: string;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** Whom the request is for, as its client says. */
+  readonly user: string | null;
   /** One per choice, in the order of their index. */
   readonly requests: readonly GenerationRequest[];
   /** So many neighbours among them share a prompt. */

@@ -40,7 +40,8 @@ function requireKey(known: readonly Buffer[], given: string | undefined, where: 
     throw new LmxError("invalid_api_key", `The key in ${where} is not one of this server's keys.`);
 }
 
-function inferenceKey(c: Context<AppEnv>): string | undefined {
+/** What was sent as the key for inference, right or wrong. */
+export function inferenceKey(c: Context<AppEnv>): string | undefined {
   const bearer = /^bearer +(.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   return bearer ?? c.req.header("x-api-key");
 }

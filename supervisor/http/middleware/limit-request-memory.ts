@@ -1,18 +1,13 @@
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../app-context.ts";
 import type { RequestMemory } from "../request-memory.ts";
+import { whenOver } from "./when-over.ts";
 
 /** A request has its share of the memory for requests until its answer, or its stream, is over. */
 export function limitRequestMemory(memory: RequestMemory): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const share = memory.open();
     c.set("share", share);
-    try {
-      await next();
-    } finally {
-      const streamEnd = c.get("streamEnd");
-      if (streamEnd === undefined) share.release();
-      else void streamEnd.then(share.release);
-    }
+    await whenOver(c, next, share.release);
   };
 }
