@@ -139,7 +139,7 @@ export const ERRORS = {
     anthropicType: "permission_error",
     status: 403,
     retryable: false,
-    when: "the Host or Origin header is not one this server answers",
+    when: "the Host, Origin or Sec-Fetch-Site header is not one this server answers",
   },
   internal_error: {
     openaiType: "server_error",

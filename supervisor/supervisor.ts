@@ -20,6 +20,8 @@ import { packageFiles } from "./host/package-files.ts";
 import { createApp } from "./http/create-app.ts";
 import { listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics/metrics.ts";
+import { noteBadHttp } from "./http/note-bad-http.ts";
+import { RefusalLog } from "./http/refusal-log.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { createCatalogue } from "./models/catalogue.ts";
@@ -174,6 +176,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       safeMode: () => mode.safeMode,
       draining: () => draining,
     };
+    const refusals = new RefusalLog({ log });
     const app = createApp({
       cluster,
       service,
@@ -196,8 +199,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       },
       metrics,
       log,
+      refusals,
     });
-    const listener = await listen(app, config).catch(async (error: unknown) => {
+    const onBadHttp = noteBadHttp(log, refusals, metrics);
+    const listener = await listen(app, { ...config, onBadHttp }).catch(async (error: unknown) => {
       // A port in use is no crash: three of them in a row must not end in safe mode.
       await mode.stopped();
       throw error;
@@ -217,6 +222,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       drainMs: () => live.config.timeouts.drain_seconds * 1000,
       cleanUp: async () => {
         stopWatching();
+        refusals.close();
         dossiers.close();
         lag.stop();
         runtimeWatch.stop();

@@ -1,17 +1,26 @@
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { RequestError } from "@hono/node-server";
-import { LmxError, toLmxError } from "../../shared/errors.ts";
+import { type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import { type ErrorReply, errorReply } from "./error-reply.ts";
 import { newRequestId } from "./middleware/request-id.ts";
 
+/** What was answered to something that never became a request. */
+export interface BadHttp {
+  readonly status: number;
+  readonly code: ErrorCode;
+  /** Network address of the client; null: not known. */
+  readonly peer: string | null;
+}
+
 /** The answer to a request that never became one: no Host, a target that is no URL. */
-export function connectionErrorResponse(thrown: unknown): Response {
+export function connectionErrorResponse(thrown: unknown, onBadHttp: (refused: BadHttp) => void): Response {
   const error =
     thrown instanceof RequestError
       ? new LmxError("invalid_request_error", `Malformed HTTP request: ${thrown.message}.`, { cause: thrown })
       : toLmxError(thrown);
   const { status, headers, body } = errorReply(error, "openai");
+  onBadHttp({ status, code: error.code, peer: null });
   return Response.json(body, { status, headers: { ...headers, "x-request-id": newRequestId() } });
 }
 
@@ -23,7 +32,8 @@ const answered = new WeakSet<Duplex>();
 /** Answers bytes that are not HTTP, or too slow, in the envelope; the connection cannot be used again. */
 export function answerBadHttp(
   error: NodeJS.ErrnoException,
-  socket: Duplex & { _httpMessage?: ServerResponse },
+  socket: Duplex & { _httpMessage?: ServerResponse; readonly remoteAddress?: string | undefined },
+  onBadHttp: (refused: BadHttp) => void,
 ): void {
   if (answered.has(socket)) return;
   // A reply that has begun must not get a second status line into its middle.
@@ -32,33 +42,44 @@ export function answerBadHttp(
     return;
   }
   answered.add(socket);
-  socket.end(rawResponse(badHttpReply(error)));
+  const { problem, reason, ...own } = whatIsWrong(error);
+  const reply = { ...errorReply(problem, "openai"), ...own };
+  onBadHttp({ status: reply.status, code: problem.code, peer: socket.remoteAddress ?? null });
+  socket.end(rawResponse(reply, reason));
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
-function badHttpReply(error: NodeJS.ErrnoException): ErrorReply & { reason: string } {
+interface BadHttpAnswer {
+  readonly problem: LmxError;
+  /** Another one than the error's own. */
+  readonly status?: number;
+  /** The words beside the status. */
+  readonly reason: string;
+}
+
+function whatIsWrong(error: NodeJS.ErrnoException): BadHttpAnswer {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return {
-        ...errorReply(new LmxError("request_too_large", "The request headers are too large."), "openai"),
+        problem: new LmxError("request_too_large", "The request headers are too large."),
         status: 431,
         reason: "Request Header Fields Too Large",
       };
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return {
-        ...errorReply(new LmxError("invalid_request_error", "The request did not arrive in time."), "openai"),
+        problem: new LmxError("invalid_request_error", "The request did not arrive in time."),
         status: 408,
         reason: "Request Timeout",
       };
     default:
       return {
-        ...errorReply(new LmxError("invalid_request_error", "Malformed HTTP request."), "openai"),
+        problem: new LmxError("invalid_request_error", "Malformed HTTP request."),
         reason: "Bad Request",
       };
   }
 }
 
-function rawResponse({ status, reason, headers, body }: ErrorReply & { reason: string }): string {
+function rawResponse({ status, headers, body }: ErrorReply, reason: string): string {
   const text = JSON.stringify(body);
   const lines = {
     ...headers,

@@ -18,6 +18,7 @@ import { loopbackHost } from "./middleware/loopback-host.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
 import { Owners } from "./owners.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { type AuditSource, addAdminAuditRoute } from "./routes/admin-audit.ts";
 import { addAdminCompatSweepRoutes, type SweepControl } from "./routes/admin-compat-sweep.ts";
@@ -57,6 +58,7 @@ export interface AppOptions {
   readonly health: HealthSource;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly refusals?: RefusalLog;
   readonly requestMemory?: RequestMemory;
   readonly owners?: Owners;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
@@ -69,10 +71,11 @@ const KEEP_ALIVE_MS = 10_000;
 export function createApp(options: AppOptions): App {
   const { cluster, service, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
   const { requestMemory = new RequestMemory(), owners = new Owners() } = options;
+  const { refusals = new RefusalLog({ log }) } = options;
   const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
   const keys = () => [...config().api_keys, ...config().admin_keys];
-  app.use(requestId(keys), accessLog(log, keys), countOutcomes(metrics));
+  app.use(requestId(keys), accessLog({ log, refusals, keys }), countOutcomes(metrics));
   app.use(
     loopbackHost(options.config.host),
     followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { App } from "./app-context.ts";
-import { answerBadHttp, connectionErrorResponse } from "./connection-error.ts";
+import { answerBadHttp, type BadHttp, connectionErrorResponse } from "./connection-error.ts";
 
 export interface ListenOptions {
   readonly host: string;
@@ -14,6 +14,8 @@ export interface ListenOptions {
   readonly requestTimeoutMs?: number;
   /** A client that has taken nothing of what waits for it for this long is cut off, milliseconds. */
   readonly unreadTimeoutMs?: number;
+  /** Told of everything that was refused before it was a request. Must not throw. */
+  readonly onBadHttp?: (refused: BadHttp) => void;
 }
 
 export interface Listener {
@@ -49,11 +51,12 @@ function createHttpServer(app: App, options: ListenOptions): Server {
     headersTimeoutMs = HEADERS_TIMEOUT_MS,
     requestTimeoutMs = REQUEST_TIMEOUT_MS,
     unreadTimeoutMs = UNREAD_TIMEOUT_MS,
+    onBadHttp = () => {},
   } = options;
   const listener = getRequestListener(app.fetch, {
     // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
     autoCleanupIncoming: false,
-    errorHandler: connectionErrorResponse,
+    errorHandler: (thrown) => connectionErrorResponse(thrown, onBadHttp),
   });
   const server = createServer(
     {
@@ -75,7 +78,7 @@ function createHttpServer(app: App, options: ListenOptions): Server {
       void listener(request, response);
     },
   );
-  server.on("clientError", answerBadHttp);
+  server.on("clientError", (error, socket) => answerBadHttp(error, socket, onBadHttp));
   return server;
 }
 
