@@ -1,28 +1,33 @@
 import { z } from "zod";
-import { generationOptions, usageSchema } from "./openai-options.ts";
+import { boundedList } from "./bounded-list.ts";
+import { generationOptions, modelName, usageSchema } from "./openai-options.ts";
 
 /** More prompts than this in one request are better sent in several. */
 const MAX_PROMPTS = 128;
 
+/** As many as the longest contexts of today hold. */
+const MAX_TOKEN_IDS = 2 ** 20;
+
 /** The range of ids any tokeniser has; the worker knows the model's own. */
-const tokenIds = z.array(
+const tokenIds = boundedList(
   z
     .number()
     .int()
     .min(0)
     .max(2 ** 31 - 1),
+  MAX_TOKEN_IDS,
 );
 
 /** Body of `POST /v1/completions`. */
 export const completionRequestSchema = z
   .object({
-    model: z.string().min(1).describe("model id or alias"),
+    model: modelName,
     prompt: z
       .union([
         z.string(),
-        z.array(z.string()).min(1).max(MAX_PROMPTS),
+        boundedList(z.string(), MAX_PROMPTS).min(1),
         tokenIds.min(1),
-        z.array(tokenIds).min(1).max(MAX_PROMPTS),
+        boundedList(tokenIds, MAX_PROMPTS).min(1),
       ])
       .describe("a text, token ids, or a list of either"),
     suffix: z

@@ -9,6 +9,9 @@ const INT64_MAX = 2 ** 63;
 /** More answers than this to one request are better asked for one by one. */
 export const MAX_CHOICES_PER_PROMPT = 8;
 
+/** The longest names of models are paths of two hundred characters. */
+export const modelName = z.string().min(1).max(512).describe("model id or alias");
+
 const stopText = z.string().max(1000);
 
 /** Options of the request body that both endpoints take. */

@@ -1,11 +1,18 @@
 import { z } from "zod";
 import { modelCapabilitiesSchema } from "./admin.ts";
-import { generationOptions, usageSchema } from "./openai-options.ts";
+import { boundedList } from "./bounded-list.ts";
+import { generationOptions, modelName, usageSchema } from "./openai-options.ts";
 
 /**
  * The OpenAI HTTP shapes: what clients may send and what they get back. Unknown request fields are dropped.
  * A field listed here may still be refused: the dialects know what the engine can do.
  */
+
+/** The longest conversations that agents hold have some thousands of turns. */
+const MAX_MESSAGES = 20_000;
+const MAX_PARTS = 10_000;
+const MAX_CALLS = 1_000;
+const MAX_TOOLS = 2_000;
 
 const contentPartSchema = z
   .looseObject({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() })
@@ -25,11 +32,11 @@ const toolCallSchema = z
 const messageSchema = z
   .object({
     role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-    content: z.union([z.string(), z.array(contentPartSchema)]).nullish(),
+    content: z.union([z.string(), boundedList(contentPartSchema, MAX_PARTS)]).nullish(),
     name: z.string().nullish(),
     reasoning_content: z.string().nullish(),
     reasoning: z.string().nullish(),
-    tool_calls: z.array(toolCallSchema).nullish(),
+    tool_calls: boundedList(toolCallSchema, MAX_CALLS).nullish(),
     tool_call_id: z.string().nullish(),
   })
   .meta({ id: "ChatMessage" });
@@ -50,8 +57,8 @@ const toolSchema = z
 /** Body of `POST /v1/chat/completions`. */
 export const chatCompletionRequestSchema = z
   .object({
-    model: z.string().min(1).describe("model id or alias"),
-    messages: z.array(messageSchema).min(1).describe("the conversation, oldest turn first"),
+    model: modelName,
+    messages: boundedList(messageSchema, MAX_MESSAGES).min(1).describe("the conversation, oldest turn first"),
     max_completion_tokens: z
       .number()
       .int()
@@ -71,7 +78,7 @@ export const chatCompletionRequestSchema = z
       .max(20)
       .nullish()
       .describe("alternatives per token; needs `logprobs`"),
-    tools: z.array(toolSchema).nullish().describe("functions the model may call"),
+    tools: boundedList(toolSchema, MAX_TOOLS).nullish().describe("functions the model may call"),
     tool_choice: z
       .union([z.string(), z.looseObject({ type: z.string() })])
       .nullish()
@@ -86,7 +93,7 @@ export const chatCompletionRequestSchema = z
       .nullish()
       .describe("given to the chat template, which may know it"),
     response_format: z.looseObject({ type: z.string() }).nullish().describe("`text` only"),
-    functions: z.array(z.unknown()).nullish(),
+    functions: boundedList(z.unknown(), MAX_TOOLS).nullish(),
     function_call: z.unknown().optional(),
     modalities: z.array(z.string()).nullish(),
     audio: z.unknown().optional(),

@@ -19,7 +19,7 @@ const allBelowMain = [
 const RULES: Readonly<Record<string, ImportRule>> = {
   shared: { rooms: [], packages: ["zod"], node: false },
   "supervisor/policy": { rooms: ["shared"], packages: [], node: false },
-  "supervisor/json": { rooms: ["shared"], packages: [], node: false },
+  "supervisor/json": { rooms: ["shared"], packages: [], node: true },
   "supervisor/models": {
     rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host"],
     packages: ["zod"],
@@ -41,6 +41,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   "supervisor/cluster": {
     rooms: [
       "shared",
+      "supervisor/json",
       "supervisor/policy",
       "supervisor/models",
       "supervisor/host",
@@ -53,7 +54,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   },
   "supervisor/http": {
     rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host", "supervisor/cluster"],
-    packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "prom-client", "zod"],
+    packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "piscina", "prom-client", "zod"],
     node: true,
   },
   "supervisor/config": { rooms: ["shared", "supervisor/models"], packages: ["yaml", "zod"], node: true },

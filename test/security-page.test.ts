@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { logFileIn, workerLogIn } from "../supervisor/host/log-file.ts";
 import type { HttpConfig } from "../supervisor/http/app-context.ts";
-import { MAX_BODY_BYTES } from "../supervisor/http/read-body.ts";
+import { INFERENCE_LIMITS } from "../supervisor/http/body/body-limits.ts";
 import { configPaths } from "../supervisor/load-config.ts";
 import { workerCommand } from "../supervisor/process/worker-command.ts";
 import { testApp } from "./http/test-app.ts";
@@ -119,6 +119,14 @@ function fileRows(): string[][] {
   return [...named, ...others].map(([path, holds]) => [`\`${shown(path)}\``, holds]);
 }
 
+function bodyRows(): string[][] {
+  return Object.entries(INFERENCE_LIMITS.fields).map(([name, { values, bytes }]) => [
+    name === "other" ? "all others together" : `\`${name}\``,
+    values.toLocaleString("en"),
+    bytes === INFERENCE_LIMITS.bytes ? "as the body" : `${bytes / 2 ** 10} KiB`,
+  ]);
+}
+
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   expect(rows.length, `rows under ${header[0]}`).toBeGreaterThan(1);
   const line = (values: readonly string[]) => `| ${values.join(" | ")} |`;
@@ -138,6 +146,7 @@ async function securityParts(): Promise<Readonly<Record<string, string>>> {
       given.map((name) => [`\`${name}\``, GIVEN[name] ?? expect.fail(`nothing is said about ${name}`)]),
     ),
     files: table(["file", "holds"], fileRows()),
+    body: table(["field", "values", "bytes"], bodyRows()),
   };
 }
 
@@ -147,6 +156,6 @@ it("docs/security.md has the tables of the code (UPDATE_DOCS=1 writes them)", as
 
 it("the page names the limits of the code", async () => {
   const page = await readFile(PAGE, "utf8");
-  expect(page).toContain(`| body | ${MAX_BODY_BYTES / 2 ** 20} MiB,`);
+  expect(page).toContain(`| body | ${INFERENCE_LIMITS.bytes / 2 ** 20} MiB,`);
   expect(page).toContain(`| headers | ${maxHeaderSize / 2 ** 10} KiB,`);
 });

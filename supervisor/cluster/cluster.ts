@@ -6,7 +6,8 @@ import type {
   UnloadResult,
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
-import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
+import type { GenerationEvent } from "../../shared/generation.ts";
+import type { EncodedRequest } from "./encoded-request.ts";
 
 /** A generation a worker has accepted: HTTP 200 may go out. */
 export interface Generation {
@@ -66,7 +67,7 @@ export interface Cluster {
    */
   generate(
     idOrAlias: string,
-    request: GenerationRequest,
+    request: EncodedRequest,
     signal: AbortSignal,
     origin?: RequestOrigin,
   ): Promise<Generation>;

@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
-import type { GenerationRequest } from "../../shared/generation.ts";
 import type { MethodResult, RowEvent, StepRow } from "../../shared/worker-protocol.ts";
 import { decideRequestFate } from "../policy/request-fate.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../rpc/peer.ts";
 import type { Generation } from "./cluster.ts";
+import type { EncodedRequest } from "./encoded-request.ts";
 import { EventQueue } from "./event-queue.ts";
 import { suspectedRequest } from "./load-errors.ts";
 import type { ModelHost } from "./model-host.ts";
@@ -14,7 +14,7 @@ import type { Seat } from "./request-seats.ts";
 
 export interface RunOptions {
   readonly host: ModelHost;
-  readonly request: GenerationRequest;
+  readonly request: EncodedRequest;
   readonly signal: AbortSignal;
   /** How long the request may be held for a model that is coming, milliseconds. */
   readonly holdMs: number;
@@ -161,9 +161,10 @@ export class GenerationRun {
 
   /** Hash of what was asked; the seed is left out, because a client that names none gets a new one each time. */
   #print(): string {
-    this.#fingerprint ??= createHash("sha256")
-      .update(JSON.stringify(this.#options.request, (key, value) => (key === "seed" ? undefined : value)))
-      .digest("hex");
+    if (this.#fingerprint !== null) return this.#fingerprint;
+    const { prompt, sampling, ...options } = this.#options.request;
+    const asked = { ...options, prompt: prompt.digest, sampling: { ...sampling, seed: undefined } };
+    this.#fingerprint = createHash("sha256").update(JSON.stringify(asked)).digest("hex");
     return this.#fingerprint;
   }
 

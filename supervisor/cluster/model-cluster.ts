@@ -7,12 +7,12 @@ import type {
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError, serverStopping } from "../../shared/errors.ts";
-import type { GenerationRequest } from "../../shared/generation.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
 import { atMost } from "../host/at-most.ts";
 import type { Catalogue } from "../models/catalogue.ts";
 import { AutoLoad } from "./auto-load.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord, RequestOrigin } from "./cluster.ts";
+import type { EncodedRequest } from "./encoded-request.ts";
 import { GenerationRun } from "./generation-run.ts";
 import type { HolderUse } from "./memory-ledger.ts";
 import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
@@ -119,7 +119,7 @@ export class ModelCluster implements Cluster {
 
   async generate(
     idOrAlias: string,
-    request: GenerationRequest,
+    request: EncodedRequest,
     signal: AbortSignal,
     { requestId, owner }: RequestOrigin = {},
   ): Promise<Generation> {

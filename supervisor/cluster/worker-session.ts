@@ -1,4 +1,3 @@
-import type { GenerationRequest } from "../../shared/generation.ts";
 import {
   type Fatal,
   fatalSchema,
@@ -14,6 +13,7 @@ import {
 } from "../../shared/worker-protocol.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { RpcLostError, type Violation } from "../rpc/peer.ts";
+import { type EncodedRequest, toWire } from "./encoded-request.ts";
 
 /** The process behind a session; WorkerProcess is the real one. */
 export interface WorkerConnection {
@@ -129,7 +129,7 @@ export class WorkerSession {
   /** Resolves when the worker has accepted the request; rows go to the listener from then on, possibly before. */
   async generate(
     requestId: string,
-    request: GenerationRequest,
+    request: EncodedRequest,
     listener: RowListener,
     owner?: string,
   ): Promise<MethodResult<"generate">> {
@@ -138,7 +138,7 @@ export class WorkerSession {
     try {
       return await this.#connection.request(
         "generate",
-        { request_id: requestId, request, ...(owner !== undefined && { owner }) },
+        { request_id: requestId, request: toWire(request), ...(owner !== undefined && { owner }) },
         ACCEPT_TIMEOUT_MS,
       );
     } catch (error) {

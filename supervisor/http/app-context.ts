@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../shared/config.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { BodyDecoder } from "./body/body-decoder.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { OwnedRequest, Owners } from "./owners.ts";
 import type { RequestMemory, RequestShare } from "./request-memory.ts";
@@ -53,6 +54,7 @@ export interface RouteContext {
   readonly owners: Owners;
   /** In force now. */
   readonly apiKeys: () => readonly string[];
+  readonly bodies: BodyDecoder;
   /** Longest silence of a stream, milliseconds. */
   readonly keepAliveMs: number;
 }

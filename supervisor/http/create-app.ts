@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { LmxError, toLmxError } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { type App, type AppEnv, CLIENT_CLOSED_REQUEST, type HttpConfig } from "./app-context.ts";
+import { BodyDecoder } from "./body/body-decoder.ts";
 import { respondWithError } from "./error-reply.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -61,6 +62,7 @@ export interface AppOptions {
   readonly refusals?: RefusalLog;
   readonly requestMemory?: RequestMemory;
   readonly owners?: Owners;
+  readonly bodies?: BodyDecoder;
   /** Longest silence of a stream, milliseconds; clients and proxies give up after 20 to 30 s. */
   readonly keepAliveMs?: number;
 }
@@ -70,7 +72,7 @@ const KEEP_ALIVE_MS = 10_000;
 /** The whole HTTP API as a value: it opens no port and starts no timer. */
 export function createApp(options: AppOptions): App {
   const { cluster, service, metrics, log, keepAliveMs = KEEP_ALIVE_MS } = options;
-  const { requestMemory = new RequestMemory(), owners = new Owners() } = options;
+  const { requestMemory = new RequestMemory(), owners = new Owners(), bodies = new BodyDecoder() } = options;
   const { refusals = new RefusalLog({ log }) } = options;
   const config = () => options.config;
   const app: App = new OpenAPIHono<AppEnv>();
@@ -85,7 +87,7 @@ export function createApp(options: AppOptions): App {
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
   const apiKeys = () => config().api_keys;
-  const context = { cluster, service, metrics, log, keepAliveMs, requestMemory, owners, apiKeys };
+  const context = { cluster, service, metrics, log, keepAliveMs, requestMemory, owners, apiKeys, bodies };
   addHealthRoutes(app, context);
   addModelsRoutes(app, context);
   addChatCompletionsRoute(app, context);

@@ -1,46 +1,42 @@
 import { randomInt, randomUUID } from "node:crypto";
 import type { Context } from "hono";
-import type { z } from "zod";
 import type { GenerationEvent } from "../../shared/generation.ts";
 import type { Cluster, Generation, RequestOrigin } from "../cluster/cluster.ts";
 import type { App, AppEnv, RouteContext, StreamEnd } from "./app-context.ts";
+import { INFERENCE_LIMITS } from "./body/body-limits.ts";
+import { type CallOf, INFERENCE_APIS, type InferenceApi } from "./body/inference-apis.ts";
+import { readBody } from "./body/read-body.ts";
+import { requireJson } from "./body/require-json.ts";
 import { ChoiceEvents } from "./choice-events.ts";
-import type { AnswerHead, Dialect, InferenceCall } from "./dialects/dialect.ts";
+import type { AnswerHead, Dialect, Encoded, InferenceCall } from "./dialects/dialect.ts";
 import { EVENT_STREAM_HEADERS } from "./dialects/server-sent-events.ts";
 import { eventStream } from "./event-stream.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import { claimOwner } from "./middleware/claim-owner.ts";
-import { jsonBody } from "./middleware/json-body.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
 import { eventBytes } from "./request-memory.ts";
 
-export interface InferenceRoute<Schema extends z.ZodType, Call extends InferenceCall> {
-  readonly paths: readonly string[];
-  readonly schema: Schema;
-  readonly dialect: Dialect<z.output<Schema>, Call>;
-}
-
 /** randomInt takes no wider range. */
 const SEED_LIMIT = 2 ** 48 - 1;
 
-/** One dialect's POST routes: decode, dispatch everything, and only then answer, whole or streamed. */
-export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, Call extends InferenceCall>(
+/** One API's POST routes: decode, dispatch everything, and only then answer, whole or streamed. */
+export function addInferenceRoute<Api extends InferenceApi>(
   app: App,
   context: RouteContext,
-  { paths, schema, dialect }: InferenceRoute<Schema, Call>,
+  api: Api,
+  paths: readonly string[],
 ): void {
+  // Each API's calls fit its own dialect; for an API that is not known here the compiler cannot see that.
+  const dialect = INFERENCE_APIS[api].dialect as Dialect<never, CallOf<Api>>;
   for (const path of paths) {
     const limits = [
       refuseWhileDraining(context.service),
       claimOwner(context.owners, context.apiKeys),
       limitRequestMemory(context.requestMemory),
     ] as const;
-    app.post(path, ...limits, jsonBody(schema), async (c) => {
-      const body = c.req.valid("json") as z.output<Schema>;
-      c.set("model", body.model);
-      const settings = await context.cluster.settings(body.model);
-      const call = dialect.decode(body, settings, randomInt(SEED_LIMIT));
+    app.post(path, ...limits, async (c) => {
+      const call = await readCall(c, context, api);
       const over = new AbortController();
       const signal = AbortSignal.any([c.req.raw.signal, over.signal]);
       const head = {
@@ -64,9 +60,32 @@ export function addInferenceRoute<Schema extends z.ZodType<{ model: string }>, C
   }
 }
 
+/** @throws LmxError unsupported_media_type, request_too_large, rate_limit_exceeded, invalid_request_error, unsupported_parameter, model_not_found */
+async function readCall<Api extends InferenceApi>(
+  c: Context<AppEnv>,
+  { cluster, bodies }: RouteContext,
+  api: Api,
+): Promise<Encoded<CallOf<Api>>> {
+  const { headers } = c.req.raw;
+  requireJson(headers);
+  const body = await readBody(c.req.raw, INFERENCE_LIMITS, c.get("share"));
+  const { byteLength } = body.bytes;
+  const call = await bodies.decode(api, body, randomInt(SEED_LIMIT), (model) => {
+    c.set("model", model);
+    return cluster.settings(model);
+  });
+  // From here on the prompts are held instead of the body. Numbers may be written longer than they came.
+  const promptBytes = [...new Set(call.requests.map(({ prompt }) => prompt))].reduce(
+    (sum, { bytes }) => sum + bytes.byteLength,
+    0,
+  );
+  c.get("share")?.add(Math.max(0, promptBytes - byteLength));
+  return call;
+}
+
 function startAll(
   cluster: Cluster,
-  call: InferenceCall,
+  call: Encoded<InferenceCall>,
   signal: AbortSignal,
   origin: RequestOrigin,
 ): Promise<Generation[]> {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { validationError } from "./validation-error.ts";
+import { validationError } from "./body/validation-error.ts";
 
 /**
  * Parses a query string against a schema; `?model=` asks for nothing in particular. Written out because the stock

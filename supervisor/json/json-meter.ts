@@ -29,6 +29,8 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const COLON = 0x3a;
 const TRACKED_DEPTH = 128;
+/** Names of top-level members are told up to this length, bytes; longer ones are cut. */
+const MAX_NAME_BYTES = 64;
 /** First byte of a UTF-8 character beyond Latin-1. */
 const FIRST_WIDE = 0xc4;
 const LETTER_U = 0x75;
@@ -56,6 +58,14 @@ export class JsonMeter implements JsonMeasure {
   #startsWithDigit = false;
   #lastWasString = false;
   #inWord = false;
+  #rootIsObject = false;
+  readonly #name: number[] = [];
+  readonly #onMember: ((name: string) => void) | undefined;
+
+  /** @param onMember told the name of each member of the root object when its value is about to begin */
+  constructor(onMember?: (name: string) => void) {
+    this.#onMember = onMember;
+  }
 
   /** All objects, arrays and scalars so far. */
   get values(): number {
@@ -63,12 +73,14 @@ export class JsonMeter implements JsonMeasure {
   }
 
   feed(piece: Uint8Array): void {
-    this.bytes += piece.length;
+    const before = this.bytes;
     for (let at = 0; at < piece.length; at += 1) {
       const byte = piece[at] as number;
+      this.bytes = before + at;
       if (this.#inString) this.#insideString(byte);
       else this.#between(byte);
     }
+    this.bytes = before + piece.length;
   }
 
   #insideString(byte: number): void {
@@ -84,6 +96,7 @@ export class JsonMeter implements JsonMeasure {
     } else if (byte === BACKSLASH) this.#escaped = true;
     else if (byte >= FIRST_WIDE) this.#isWide = true;
     if (this.#stringBytes === 0) this.#startsWithDigit = isDigit(byte);
+    if (this.#open === 1 && this.#stringBytes < MAX_NAME_BYTES) this.#name.push(byte);
     this.#stringBytes += 1;
   }
 
@@ -93,6 +106,7 @@ export class JsonMeter implements JsonMeasure {
       this.#isWide = false;
       this.#startsWithDigit = false;
       this.#stringBytes = 0;
+      this.#name.length = 0;
       this.#inWord = false;
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) this.#openContainer(byte === OPEN_OBJECT);
     else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
@@ -107,6 +121,7 @@ export class JsonMeter implements JsonMeasure {
     if (isObject) this.objects += 1;
     else this.arrays += 1;
     this.heapBytes += HEAP_BYTES.value + (isObject ? HEAP_BYTES.object : HEAP_BYTES.array);
+    if (this.values === 1) this.#rootIsObject = isObject;
     this.#open += 1;
     if (this.#open > this.depth) this.depth = this.#open;
     if (this.#open <= TRACKED_DEPTH) this.#numbered[this.#open] = false;
@@ -121,6 +136,7 @@ export class JsonMeter implements JsonMeasure {
     this.scalars -= 1;
     this.keys += 1;
     this.heapBytes += HEAP_BYTES.key - HEAP_BYTES.string - HEAP_BYTES.value;
+    if (this.#open === 1 && this.#rootIsObject) this.#onMember?.(readName(this.#name));
     if (!this.#startsWithDigit || this.#numbered[this.#open] === true) return;
     this.heapBytes += HEAP_BYTES.numberedSlots;
     if (this.#open <= TRACKED_DEPTH) this.#numbered[this.#open] = true;
@@ -139,6 +155,16 @@ export function measureJson(bytes: Uint8Array): JsonMeasure & { readonly values:
   const meter = new JsonMeter();
   meter.feed(bytes);
   return meter;
+}
+
+/** A key as JSON.parse would read it; one with a broken or cut escape as it stands. */
+function readName(bytes: readonly number[]): string {
+  const raw = new TextDecoder().decode(Uint8Array.from(bytes));
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    return raw;
+  }
 }
 
 function isDigit(byte: number): boolean {

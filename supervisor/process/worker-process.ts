@@ -191,8 +191,14 @@ function spawnWorker(command: WorkerCommand) {
 /** Ending the worker destroys stdin, which calls back every pending write with an error. */
 function lineSink(stdin: Writable): LineSink {
   return {
-    write: (line) =>
-      new Promise((resolve, reject) => stdin.write(line, (error) => (error ? reject(error) : resolve()))),
+    write: (pieces) =>
+      new Promise((resolve, reject) => {
+        // One system call for all of them.
+        stdin.cork();
+        for (const piece of pieces.slice(0, -1)) stdin.write(piece);
+        stdin.write(pieces.at(-1) ?? "", (error) => (error ? reject(error) : resolve()));
+        stdin.uncork();
+      }),
   };
 }
 

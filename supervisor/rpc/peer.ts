@@ -1,10 +1,11 @@
+import { jsonPieces } from "../json/raw-json.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { patientTimer } from "./patient-timer.ts";
 
 /** Where lines go. The peer never learns what is behind it. */
 export interface LineSink {
-  /** Resolves when the line was handed to the operating system; rejects when it cannot be. */
-  write(line: string): Promise<void>;
+  /** One line in pieces. Resolves when it was handed to the operating system; rejects when it cannot be. */
+  write(pieces: readonly (string | Uint8Array)[]): Promise<void>;
 }
 
 export interface PeerHandlers {
@@ -97,8 +98,8 @@ export class RpcPeer {
   request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     const id = this.#nextId++;
-    const line = `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
-    const bytes = Buffer.byteLength(line);
+    const pieces = [...jsonPieces({ jsonrpc: "2.0", id, method, params }), "\n"];
+    const bytes = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
     if (bytes > this.#maxRequestBytes)
       return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
     return new Promise((resolve, reject) => {
@@ -116,7 +117,7 @@ export class RpcPeer {
         resolve: (result) => settle(id, () => resolve(result)),
         reject: (error) => settle(id, () => reject(error)),
       });
-      this.#sink.write(line).catch((error: Error) => {
+      this.#sink.write(pieces).catch((error: Error) => {
         this.#waiting
           .get(id)
           ?.reject(new RpcLostError("closed", `${method} could not be sent: ${error.message}`));

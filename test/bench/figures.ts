@@ -1,5 +1,6 @@
 import type { Figure } from "./figure.ts";
 import { addedLatency } from "./figures/added-latency.ts";
+import { largeBodyHold, smallBodyHold } from "./figures/body-hold.ts";
 import { cancelRecovery } from "./figures/cancel-recovery.ts";
 import { cancelToNextStep } from "./figures/cancel-to-next-step.ts";
 import { firstTokenBesidePrefill } from "./figures/first-token-beside-prefill.ts";
@@ -31,6 +32,8 @@ export const FIGURES: readonly Figure[] = [
   killToRoutable,
   recoveryOverhead,
   quarantineRefusal,
+  smallBodyHold,
+  largeBodyHold,
   probeFirst,
   probeAgain,
   inspectFiles,

@@ -1,6 +1,8 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
-import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
+import type { GenerationEvent } from "../../shared/generation.ts";
+
+import { encodePrompt } from "../../supervisor/cluster/encoded-request.ts";
 import { GenerationRun } from "../../supervisor/cluster/generation-run.ts";
 import { NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
 import { hostWithFakes } from "../support/fake-cluster-parts.ts";
@@ -122,12 +124,12 @@ describe("a request's life", () => {
   });
 
   it("names the field at fault as the client does", async () => {
-    const chat: GenerationRequest["prompt"] = {
+    const chat = encodePrompt({
       kind: "messages",
       messages: [{ role: "user", content: "hi" }],
       tools: [],
       chat_template_kwargs: {},
-    };
+    });
     for (const [prompt, param, expected] of [
       [chat, "prompt", "messages"],
       [chat, "max_tokens", "max_tokens"],

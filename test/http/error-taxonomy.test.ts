@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ERRORS, type ErrorCode, LmxError, type LmxErrorOptions } from "../../shared/errors.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
-import { MAX_BODY_BYTES } from "../../supervisor/http/read-body.ts";
+import { INFERENCE_LIMITS } from "../../supervisor/http/body/body-limits.ts";
 import { readSource, sourcesUnder } from "../support/import-rules.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 import { CHAT, chat, JSON_TYPE, post, type TestApp, testApp } from "./test-app.ts";
@@ -50,7 +50,7 @@ const KEYS = { config: { api_keys: ["secret"] } };
 const LOAD = "/admin/models/load";
 const CHAT_PATH = "/v1/chat/completions";
 const TEXT = { "content-type": "text/plain" };
-const HUGE = { "content-length": String(MAX_BODY_BYTES + 1) };
+const HUGE = { "content-length": String(INFERENCE_LIMITS.bytes + 1) };
 const inference = (status: number, send: Request["send"], retry = false): Request => ({
   surface: "inference",
   status,

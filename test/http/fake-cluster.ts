@@ -7,7 +7,7 @@ import type {
 } from "../../shared/admin.ts";
 import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
-import type { GenerationEvent, GenerationRequest } from "../../shared/generation.ts";
+import type { GenerationEvent, GenerationRequest, Prompt } from "../../shared/generation.ts";
 import type { Readiness, ReadinessState } from "../../shared/readiness.ts";
 import type {
   Cluster,
@@ -16,6 +16,7 @@ import type {
   OperatorWord,
   RequestOrigin,
 } from "../../supervisor/cluster/cluster.ts";
+import type { EncodedRequest } from "../../supervisor/cluster/encoded-request.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };
@@ -168,10 +169,11 @@ export class FakeCluster implements Cluster {
 
   async generate(
     id: string,
-    request: GenerationRequest,
+    { prompt, ...options }: EncodedRequest,
     signal: AbortSignal,
     { requestId, owner }: RequestOrigin = {},
   ): Promise<Generation> {
+    const request = { ...options, prompt: JSON.parse(new TextDecoder().decode(prompt.bytes)) as Prompt };
     const call = { id, request, signal, requestId, owner };
     this.generateCalls.push(call);
     const { id: model } = this.model(id);

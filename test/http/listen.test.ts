@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
+import { INFERENCE_LIMITS } from "../../supervisor/http/body/body-limits.ts";
 import { listen } from "../../supervisor/http/listen.ts";
-import { MAX_BODY_BYTES } from "../../supervisor/http/read-body.ts";
 import { FakeCluster, FakeGeneration, FINISH, PONG } from "./fake-cluster.ts";
 import { RawClient, rawPost, serve } from "./served-app.ts";
 import { CHAT, dataFrames, errorOf, JSON_TYPE, testApp } from "./test-app.ts";
@@ -212,7 +212,7 @@ describe("a client that leaves", { retry: 2 }, () => {
 });
 
 describe("a body over the cap", () => {
-  const piece = " ".repeat(MAX_BODY_BYTES / 8);
+  const piece = " ".repeat(INFERENCE_LIMITS.bytes / 8);
   const pieces = Array.from({ length: 16 }, () => piece);
 
   it.each([

@@ -9,7 +9,8 @@ function connect(write: (line: string) => Promise<void> = async () => {}) {
   const notifications: [string, unknown][] = [];
   const violations: Violation[] = [];
   const sink = {
-    write: (line: string) => {
+    write: (pieces: readonly (string | Uint8Array)[]) => {
+      const line = Buffer.concat(pieces.map((piece) => Buffer.from(piece))).toString();
       written.push(JSON.parse(line));
       return write(line);
     },

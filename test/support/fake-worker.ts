@@ -1,5 +1,5 @@
-import type { GenerationRequest } from "../../shared/generation.ts";
 import type { StepRow, WorkerMethod } from "../../shared/worker-protocol.ts";
+import { encodeRequest } from "../../supervisor/cluster/encoded-request.ts";
 import { WorkerSession } from "../../supervisor/cluster/worker-session.ts";
 import type { WorkerExit } from "../../supervisor/process/worker-process.ts";
 import { RpcError, RpcLostError } from "../../supervisor/rpc/peer.ts";
@@ -132,11 +132,11 @@ function soundAnswer(method: WorkerMethod, pid: number): unknown {
   }
 }
 
-export const REQUEST: GenerationRequest = {
+export const REQUEST = encodeRequest({
   prompt: { kind: "text", text: "hi" },
   sampling: { temperature: 0, top_p: 1, seed: 1 },
   max_tokens: 10,
-};
+});
 
 export const FINISH = {
   type: "finish",

@@ -5,7 +5,7 @@ import type { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from 
 import type { StreamEncoder } from "../stream-encoder.ts";
 import { encodeChatLogprobs } from "./chat-logprobs.ts";
 import { decodeMessages, decodeTools } from "./chat-messages.ts";
-import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
+import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { untilFirstToolCall } from "./first-tool-call.ts";
 import { inLines } from "./in-lines.ts";
 import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
@@ -32,7 +32,7 @@ function decode(
   body: ChatCompletionRequest,
   settings: ModelSettings,
   assignedSeed: number,
-): ChatCompletionCall {
+): Decoded<ChatCompletionCall> {
   refuseUnsupportedOptions(body);
   const tools = decodeTools(body.tools ?? []);
   const request: GenerationRequest = {
@@ -54,6 +54,7 @@ function decode(
     includeUsage: body.stream_options?.include_usage ?? false,
     user: body.user ?? null,
     requests,
+    choices: requests.length,
     choicesPerPrompt: requests.length,
     logprobs: body.logprobs ?? false,
     oneToolCall: body.parallel_tool_calls === false,
@@ -112,14 +113,13 @@ function encodeChoice(
 
 function stream(head: AnswerHead, call: ChatCompletionCall): StreamEncoder<ChoiceEvent> {
   const usage = new UsageSum(call.choicesPerPrompt);
-  const filters = call.requests.map(() => (call.oneToolCall ? untilFirstToolCall() : passOn));
+  const indexes = [...Array(call.choices).keys()];
+  const filters = indexes.map(() => (call.oneToolCall ? untilFirstToolCall() : passOn));
   const chunk = (choices: ChatCompletionChunk["choices"]): string =>
     frame(chunkOf(head, choices, call.includeUsage ? { usage: null } : {}));
   return {
     open: () =>
-      call.requests
-        .map((_, index) => chunk([deltaChoice(index, { role: "assistant", content: "" })]))
-        .join(""),
+      indexes.map((index) => chunk([deltaChoice(index, { role: "assistant", content: "" })])).join(""),
     event({ index, event }) {
       const kept = filters[index]?.(event) ?? null;
       if (kept === null) return "";

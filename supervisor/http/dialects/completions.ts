@@ -4,7 +4,7 @@ import type { FinishReason, GenerationEvent } from "../../../shared/generation.t
 import type { Completion, CompletionChunk, CompletionRequest } from "../../../shared/openai-completions.ts";
 import type { StreamEncoder } from "../stream-encoder.ts";
 import { decodePrompts } from "./completion-prompts.ts";
-import type { AnswerHead, Choice, ChoiceEvent, Dialect, InferenceCall } from "./dialect.ts";
+import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { inLines } from "./in-lines.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
 import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
@@ -30,7 +30,11 @@ const DEFAULT_MAX_TOKENS = 16;
 /** Prompts times answers per prompt; what one request may occupy. */
 const MAX_CHOICES = 128;
 
-function decode(body: CompletionRequest, settings: ModelSettings, assignedSeed: number): CompletionCall {
+function decode(
+  body: CompletionRequest,
+  settings: ModelSettings,
+  assignedSeed: number,
+): Decoded<CompletionCall> {
   refuseCombinations(body);
   const options = {
     sampling: decodeSampling(body, settings.sampling, assignedSeed),
@@ -51,6 +55,7 @@ function decode(body: CompletionRequest, settings: ModelSettings, assignedSeed: 
     includeUsage: body.stream_options?.include_usage ?? false,
     user: body.user ?? null,
     requests,
+    choices: requests.length,
     choicesPerPrompt: body.n ?? 1,
     logprobs: body.logprobs != null,
   };
@@ -92,7 +97,8 @@ function stream(
   promptTexts: readonly (string | null)[],
 ): StreamEncoder<ChoiceEvent> {
   const usage = new UsageSum(call.choicesPerPrompt);
-  const logprobs = call.requests.map(() => new LegacyLogprobs());
+  const indexes = [...Array(call.choices).keys()];
+  const logprobs = indexes.map(() => new LegacyLogprobs());
   const chunk = (choices: CompletionChunk["choices"], sum: CompletionChunk["usage"] = null): string =>
     frame({
       ...head,
@@ -105,7 +111,7 @@ function stream(
       .map((piece) => chunk([{ index, text: piece, logprobs: null, finish_reason: null }]))
       .join("");
   return {
-    open: () => call.requests.map((_, index) => delta(index, promptTexts[index] ?? "")).join(""),
+    open: () => indexes.map((index) => delta(index, promptTexts[index] ?? "")).join(""),
     event({ index, event }) {
       if (event.type === "finish") {
         usage.add(index, event.usage);

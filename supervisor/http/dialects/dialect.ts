@@ -1,5 +1,6 @@
 import type { ModelSettings } from "../../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../../shared/generation.ts";
+import type { EncodedRequest } from "../../cluster/encoded-request.ts";
 import type { StreamEncoder } from "../stream-encoder.ts";
 
 /** A request for inference, decoded: every answer asked for is a generation of its own. */
@@ -10,11 +11,17 @@ export interface InferenceCall {
   readonly includeUsage: boolean;
   /** Whom the request is for, as its client says. */
   readonly user: string | null;
-  /** One per choice, in the order of their index. */
-  readonly requests: readonly GenerationRequest[];
+  /** Answers asked for, each of them a generation of its own. */
+  readonly choices: number;
   /** So many neighbours among them share a prompt. */
   readonly choicesPerPrompt: number;
 }
+
+/** As a dialect decodes it: one request per choice, in the order of their index. */
+export type Decoded<Call extends InferenceCall> = Call & { readonly requests: readonly GenerationRequest[] };
+
+/** As the cluster is asked. */
+export type Encoded<Call extends InferenceCall> = Call & { readonly requests: readonly EncodedRequest[] };
 
 /** What every object of one answer repeats. */
 export interface AnswerHead {
@@ -48,7 +55,7 @@ export interface Dialect<Body, Call extends InferenceCall> {
    * @param assignedSeed seed of a request that names none
    * @throws LmxError unsupported_parameter, invalid_request_error
    */
-  decode(body: Body, settings: ModelSettings, assignedSeed: number): Call;
+  decode(body: Body, settings: ModelSettings, assignedSeed: number): Decoded<Call>;
   /** The whole answer as one object. */
   encode(head: AnswerHead, call: Call, choices: readonly Choice[]): object;
   /** The answer as server-sent events. @param promptTexts by choice, null where not asked for */

@@ -4,9 +4,9 @@ import { REGISTRY_OUTCOMES, type RegistryEntry } from "../../../shared/registry.
 import type { Cluster } from "../../cluster/cluster.ts";
 import { matrixOf, regressionsOf } from "../../policy/compatibility.ts";
 import type { App } from "../app-context.ts";
+import { validationError } from "../body/validation-error.ts";
 import { modelFilter } from "../model-filter.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
-import { validationError } from "../validation-error.ts";
 
 /** Only rows whose fields equal the ones given. */
 type CompatibilityFilter = Partial<Pick<RegistryEntry, "model" | "backend" | "backend_version" | "outcome">>;

@@ -5,7 +5,6 @@ import {
   chatCompletionSchema,
 } from "../../../shared/openai.ts";
 import type { App, RouteContext } from "../app-context.ts";
-import { chatCompletions } from "../dialects/chat-completions.ts";
 import { addInferenceRoute } from "../inference-route.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
@@ -30,9 +29,5 @@ const route = createRoute({
 /** `POST /v1/chat/completions`, also without `/v1`. */
 export function addChatCompletionsRoute(app: App, context: RouteContext): void {
   app.openAPIRegistry.registerPath(route);
-  addInferenceRoute(app, context, {
-    paths: ["/v1/chat/completions", "/chat/completions"],
-    schema: chatCompletionRequestSchema,
-    dialect: chatCompletions,
-  });
+  addInferenceRoute(app, context, "chat-completions", ["/v1/chat/completions", "/chat/completions"]);
 }

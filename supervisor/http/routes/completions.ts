@@ -5,7 +5,6 @@ import {
   completionSchema,
 } from "../../../shared/openai-completions.ts";
 import type { App, RouteContext } from "../app-context.ts";
-import { completions } from "../dialects/completions.ts";
 import { addInferenceRoute } from "../inference-route.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
@@ -30,9 +29,5 @@ const route = createRoute({
 /** `POST /v1/completions`, also without `/v1`. */
 export function addCompletionsRoute(app: App, context: RouteContext): void {
   app.openAPIRegistry.registerPath(route);
-  addInferenceRoute(app, context, {
-    paths: ["/v1/completions", "/completions"],
-    schema: completionRequestSchema,
-    dialect: completions,
-  });
+  addInferenceRoute(app, context, "completions", ["/v1/completions", "/completions"]);
 }

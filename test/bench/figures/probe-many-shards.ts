@@ -4,6 +4,7 @@ import type { ProbeResult } from "../../../shared/admin.ts";
 import { inspectSnapshot } from "../../../supervisor/models/snapshot/inspect-snapshot.ts";
 import type { BenchContext } from "../bench-context.ts";
 import type { Figure } from "../figure.ts";
+import { longestHoldMs } from "../longest-hold.ts";
 import type { LmxService } from "../servers/lmx-service.ts";
 
 /** Long enough for the spare worker's imports, which a service that has been up for a while has behind it. */
@@ -109,29 +110,6 @@ async function inspectMs(directory: string): Promise<number> {
   if (shards.length !== FILES || problems.length > 0)
     throw new Error(`expected ${FILES} sound files, got ${shards.length} and ${JSON.stringify(problems)}`);
   return took;
-}
-
-/** The longest pause between two turns of the event loop until the work is done. */
-async function longestHoldMs(work: Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = performance.now();
-  const look = () => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
-  };
-  const again = () => {
-    look();
-    next = setImmediate(again);
-  };
-  let next = setImmediate(again);
-  try {
-    await work;
-    look();
-    return longest;
-  } finally {
-    clearImmediate(next);
-  }
 }
 
 async function repeat(times: number, measure: () => Promise<number>): Promise<number[]> {

@@ -99,6 +99,7 @@ describe("decoding a chat completion", () => {
       max_tokens: null,
     };
     expect(decode({})).toEqual({
+      choices: 1,
       model: "m",
       stream: false,
       includeUsage: false,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_BODY_BYTES } from "../../../supervisor/http/read-body.ts";
+import { INFERENCE_LIMITS } from "../../../supervisor/http/body/body-limits.ts";
 import { CHAT, errorOf, JSON_TYPE, post, testApp } from "../test-app.ts";
 
 const { app, cluster } = testApp();
@@ -58,7 +58,7 @@ describe("a JSON body", () => {
 
   it("is refused by its declared length without reading a byte", async () => {
     const { request, taken } = endlessBody();
-    const headers = { ...JSON_TYPE, "content-length": String(MAX_BODY_BYTES + 1) };
+    const headers = { ...JSON_TYPE, "content-length": String(INFERENCE_LIMITS.bytes + 1) };
     const response = await app.request(PATH, { ...request, headers });
     expect(response.status).toBe(413);
     expect(taken.bytes).toBeLessThanOrEqual(1024 * 1024);
@@ -69,7 +69,7 @@ describe("a JSON body", () => {
     const response = await app.request(PATH, request);
     expect(response.status).toBe(413);
     expect(await errorOf(response)).toMatchObject({ code: "request_too_large" });
-    expect(taken.bytes).toBeLessThanOrEqual(MAX_BODY_BYTES + 2 * 1024 * 1024);
+    expect(taken.bytes).toBeLessThanOrEqual(INFERENCE_LIMITS.bytes + 2 * 1024 * 1024);
   });
 
   it("that is refused reaches no model", async () => {

@@ -1,10 +1,7 @@
-import { LmxError } from "../../shared/errors.ts";
+import { LmxError } from "../../../shared/errors.ts";
 import { locateJsonError } from "./json-error-position.ts";
 
-/** Deeper than any tool schema; shallow enough that no recursive reader further down runs out of stack. */
-const MAX_NESTING = 128;
-
-/** Bytes of a request body as a JSON value that can be sent on safely. @throws LmxError invalid_request_error */
+/** Bytes of a request body, within its limits, as a JSON value that can be sent on safely. @throws LmxError invalid_request_error */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decodeUtf8(bytes);
   if (text.trim() === "") throw invalid("The body is empty; expected a JSON object.");
@@ -36,13 +33,12 @@ function parse(text: string): unknown {
 }
 
 /**
- * Replaces halves of surrogate pairs, which JSON escapes can smuggle in and no UTF-8 writer can send on, and refuses
- * nesting that would overflow a recursive reader. Walks without recursion, in place.
+ * Replaces halves of surrogate pairs, which JSON escapes can smuggle in and no UTF-8 writer can send on. Walks without
+ * recursion, in place.
  */
 function repairStrings(root: unknown): void {
   let level: object[] = isObject(root) ? [root] : [];
-  for (let depth = 1; level.length > 0; depth++) {
-    if (depth > MAX_NESTING) throw invalid(`The body is nested deeper than ${MAX_NESTING} levels.`);
+  while (level.length > 0) {
     const next: object[] = [];
     for (const parent of level) {
       for (const key of Array.isArray(parent) ? parent.keys() : Object.keys(parent)) {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { LmxError } from "../../shared/errors.ts";
+import { LmxError } from "../../../shared/errors.ts";
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { locateJsonError } from "../../supervisor/http/json-error-position.ts";
+import { locateJsonError } from "../../../supervisor/http/body/json-error-position.ts";
 
 describe("locateJsonError", () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { validationError } from "../../supervisor/http/validation-error.ts";
+import { validationError } from "../../../supervisor/http/body/validation-error.ts";
 
 const schema = z.object({
   name: z.string().min(1),
