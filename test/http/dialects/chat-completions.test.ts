@@ -100,6 +100,7 @@ describe("decoding a chat completion", () => {
     };
     expect(decode({})).toEqual({
       choices: 1,
+      user: null,
       model: "m",
       stream: false,
       includeUsage: false,
