@@ -165,6 +165,15 @@ export const configSchema = z.strictObject({
     .default("127.0.0.1")
     .describe("address to listen on; anything but loopback needs a key"),
   port: z.number().int().min(0).max(65_535).default(1234).describe("port to listen on; 0 picks a free one"),
+  max_connections: z
+    .number()
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      "clients' connections at once; null: as many as the limit of open files leaves room for, 4096 at most",
+    ),
   api_keys: z
     .array(z.string().min(8))
     .default([])

@@ -14,9 +14,11 @@ import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { openWorkerLogs } from "./cluster/worker-logs-open.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { writeAddress } from "./host/address-file.ts";
+import { descriptorLimit } from "./host/descriptor-limit.ts";
 import { EventLoopLag } from "./host/event-loop-lag.ts";
 import { findOpenBlas } from "./host/find-openblas.ts";
 import { packageFiles } from "./host/package-files.ts";
+import { Connections } from "./http/connections.ts";
 import { createApp } from "./http/create-app.ts";
 import { listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics/metrics.ts";
@@ -29,6 +31,7 @@ import { withAliases } from "./models/live-aliases.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
 import { noteInAudit } from "./note-in-audit.ts";
 import { openState } from "./open-state.ts";
+import { connectionLimit } from "./policy/connection-limit.ts";
 import type { ServiceStartNumbers } from "./policy/service-start.ts";
 import type { RuntimeProgress } from "./runtime/build-runtime.ts";
 import { ensureRuntime } from "./runtime/ensure-runtime.ts";
@@ -109,6 +112,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       }),
     );
     const metrics = new Metrics();
+    const limit = connectionLimit(descriptorLimit(), config.max_connections);
+    const connections = new Connections(limit, () => metrics.connectionRefused());
     const performanceLog = new PerformanceLog();
     const lag = new EventLoopLag();
     const events = new EventLog();
@@ -195,6 +200,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       health: {
         eventLoopLagMs: () => lag.p99Ms,
         runtimeBroken: () => runtimeWatch.broken,
+        connections: () => connections.count,
         spareWorkers: () => (pool.sparePid === null ? 0 : 1),
       },
       metrics,
@@ -202,11 +208,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       refusals,
     });
     const onBadHttp = noteBadHttp(log, refusals, metrics);
-    const listener = await listen(app, { ...config, onBadHttp }).catch(async (error: unknown) => {
-      // A port in use is no crash: three of them in a row must not end in safe mode.
-      await mode.stopped();
-      throw error;
-    });
+    const listener = await listen(app, { ...config, connections, onBadHttp }).catch(
+      async (error: unknown) => {
+        // A port in use is no crash: three of them in a row must not end in safe mode.
+        await mode.stopped();
+        throw error;
+      },
+    );
     const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopWatching = watchDegraded(state.degraded, events);

@@ -1,6 +1,12 @@
 import { packageFiles } from "../host/package-files.ts";
 import { type Command, type CommandInput, textOption } from "./command.ts";
-import { checkDevice, checkMemory, checkNode, checkOpenBlas } from "./doctor/check-machine.ts";
+import {
+  checkDevice,
+  checkMemory,
+  checkNode,
+  checkOpenBlas,
+  checkOpenFiles,
+} from "./doctor/check-machine.ts";
 import { checkPython } from "./doctor/check-python.ts";
 import { checkConfiguration, checkPort } from "./doctor/check-service.ts";
 import { checkRegistry, checkStateDirectory } from "./doctor/check-storage.ts";
@@ -56,6 +62,7 @@ async function examine({ io, values }: CommandInput): Promise<DoctorCheck[]> {
     checkDevice(),
     checkOpenBlas(config.preload_openblas),
     checkMemory(),
+    checkOpenFiles(config.max_connections),
     stateDirectory,
     registry,
     configuration,

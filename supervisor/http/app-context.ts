@@ -24,6 +24,10 @@ export interface StreamEnd {
 
 /** What middleware and routes tell each other about one request. */
 export interface AppEnv {
+  Bindings: {
+    /** It came when every connection was taken; absent: it did not. */
+    readonly isLate?: boolean;
+  };
   Variables: {
     requestId: string;
     /** Model as the client named it. */

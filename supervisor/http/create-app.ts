@@ -16,6 +16,7 @@ import { countOutcomes } from "./middleware/count-outcomes.ts";
 import { errorsOnly } from "./middleware/errors-only.ts";
 import { followConfig } from "./middleware/follow-config.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
+import { refuseLatecomers } from "./middleware/refuse-latecomers.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
 import { Owners } from "./owners.ts";
@@ -79,6 +80,7 @@ export function createApp(options: AppOptions): App {
   const keys = () => [...config().api_keys, ...config().admin_keys];
   app.use(requestId(keys), accessLog({ log, refusals, keys }), countOutcomes(metrics));
   app.use(
+    refuseLatecomers(),
     loopbackHost(options.config.host),
     followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),
   );

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { App } from "./app-context.ts";
 import { answerBadHttp, type BadHttp, connectionErrorResponse } from "./connection-error.ts";
+import { Connections } from "./connections.ts";
 
 export interface ListenOptions {
   readonly host: string;
@@ -16,6 +17,8 @@ export interface ListenOptions {
   readonly unreadTimeoutMs?: number;
   /** Told of everything that was refused before it was a request. Must not throw. */
   readonly onBadHttp?: (refused: BadHttp) => void;
+  /** Who may connect; default: everybody. */
+  readonly connections?: Connections;
 }
 
 export interface Listener {
@@ -52,8 +55,11 @@ function createHttpServer(app: App, options: ListenOptions): Server {
     requestTimeoutMs = REQUEST_TIMEOUT_MS,
     unreadTimeoutMs = UNREAD_TIMEOUT_MS,
     onBadHttp = () => {},
+    connections = new Connections(Number.POSITIVE_INFINITY),
   } = options;
-  const listener = getRequestListener(app.fetch, {
+  const fetch = (request: Request, { incoming, outgoing }: HttpBindings) =>
+    app.fetch(request, { incoming, outgoing, isLate: connections.begin(incoming, outgoing) });
+  const listener = getRequestListener((request, bindings) => fetch(request, bindings as HttpBindings), {
     // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
     autoCleanupIncoming: false,
     errorHandler: (thrown) => connectionErrorResponse(thrown, onBadHttp),
@@ -78,6 +84,7 @@ function createHttpServer(app: App, options: ListenOptions): Server {
       void listener(request, response);
     },
   );
+  server.on("connection", (socket) => connections.admit(socket));
   server.on("clientError", (error, socket) => answerBadHttp(error, socket, onBadHttp));
   return server;
 }

@@ -22,6 +22,8 @@ export interface HealthFacts {
   readonly expectsModels: boolean;
   /** 99th percentile of late timers, milliseconds. */
   readonly eventLoopLagMs: number;
+  /** Clients' connections. */
+  readonly connections: { readonly open: number; readonly limit: number };
   /** What may still be promised to models, bytes; null: not known. */
   readonly freeBytes: number | null;
   /** How that comes about. */
@@ -32,6 +34,8 @@ export interface HealthFacts {
 
 /** `/livez` is to be answered within this. Milliseconds. */
 const SLOW_EVENT_LOOP_MS = 100;
+/** From here on the limit of connections is near. */
+const CROWDED_PART = 0.9;
 /** A list of models names no more than these. */
 const NAMED_MODELS = 5;
 
@@ -43,6 +47,7 @@ export function judgeHealth(facts: HealthFacts): HealthPage {
     runtimeCheck(facts),
     modelsCheck(facts),
     eventLoopCheck(facts),
+    connectionsCheck(facts),
     memoryCheck(facts),
     storesCheck(facts),
   ];
@@ -90,6 +95,13 @@ function eventLoopCheck({ eventLoopLagMs }: HealthFacts): HealthCheck {
   const isSlow = eventLoopLagMs >= SLOW_EVENT_LOOP_MS;
   const detail = `timers come ${eventLoopLagMs.toFixed(1)} ms late (99th percentile; expected < ${SLOW_EVENT_LOOP_MS} ms)`;
   return { name: "event_loop", status: isSlow ? "warn" : "pass", detail };
+}
+
+function connectionsCheck({ connections: { open, limit } }: HealthFacts): HealthCheck {
+  const isNear = open >= limit * CROWDED_PART;
+  const next = "close idle clients, or raise the limit of open files (ulimit -n) and max_connections";
+  const detail = `${open} of at most ${limit} are open${isNear ? `; ${next}` : ""}`;
+  return { name: "connections", status: isNear ? "warn" : "pass", detail };
 }
 
 function memoryCheck({ freeBytes, freeReason }: HealthFacts): HealthCheck {

@@ -7,6 +7,7 @@ import {
   checkMemory,
   checkNode,
   checkOpenBlas,
+  checkOpenFiles,
 } from "../../supervisor/cli/doctor/check-machine.ts";
 import { checkRuntime } from "../../supervisor/cli/doctor/check-python.ts";
 import { checkRegistry, checkStateDirectory } from "../../supervisor/cli/doctor/check-storage.ts";
@@ -64,6 +65,17 @@ describe("the machine", () => {
     ["win32", "x64", "fail"],
   ] as const)("a device on %s %s: %s", (platform, architecture, expected) => {
     expect(checkDevice(platform, architecture).status).toBe(expected);
+  });
+
+  it("warns of a limit of open files that leaves room for few connections, and says how to raise it", () => {
+    expect(checkOpenFiles(null, 20_000)).toMatchObject({ status: "pass" });
+    expect(checkOpenFiles(null, 256)).toMatchObject({
+      status: "warn",
+      detail: "256 at once, room for 176 connections",
+      next_step: expect.stringContaining("ulimit -n"),
+    });
+    expect(checkOpenFiles(5_000, 4_096)).toMatchObject({ status: "warn" });
+    expect(checkOpenFiles(100, 256)).toMatchObject({ status: "pass" });
   });
 
   it("OpenBLAS matters on Linux alone: there, missing or switched off", () => {

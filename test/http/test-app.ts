@@ -108,6 +108,8 @@ class FakeCondition {
   spares = 0;
   readonly eventLoopLagMs = () => this.lagMs;
   readonly runtimeBroken = () => this.runtimeProblem;
+  connectionCount = { open: 0, limit: 100 };
+  readonly connections = () => this.connectionCount;
   readonly spareWorkers = () => this.spares;
 }
 
@@ -142,7 +144,12 @@ const NO_SWEEP: SweepStatus = {
   results: [],
 };
 
-const NO_KEYS: HttpConfig = { host: "127.0.0.1", api_keys: [], admin_keys: [], allowed_origins: [] };
+const NO_KEYS: HttpConfig = {
+  host: "127.0.0.1",
+  api_keys: [],
+  admin_keys: [],
+  allowed_origins: [],
+};
 
 export interface TestAppOptions {
   readonly cluster?: FakeCluster;

@@ -13,6 +13,7 @@ const SOUND: HealthFacts = {
   ],
   expectsModels: false,
   eventLoopLagMs: 2,
+  connections: { open: 3, limit: 300 },
   freeBytes: 2 * 1024 ** 3,
   freeReason: "because",
   degraded: [],
@@ -33,6 +34,7 @@ it("a sound service passes every check and says what was found", () => {
     "runtime",
     "models",
     "event_loop",
+    "connections",
     "memory",
     "stores",
   ]);

@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly config?: string;
   /** Model directories by id `<org>/<name>`, copied into the state directory. */
   readonly models?: Readonly<Record<string, string>>;
+  /** Files and connections it may have open, as by `ulimit -n`. */
+  readonly descriptors?: number;
   /** Use this state directory instead of a new one. */
   readonly home?: string;
 }
@@ -55,7 +57,9 @@ export class RunningSupervisor {
     // Not the models of whoever runs the tests.
     const elsewhere = { HOME: home, HF_HUB_CACHE: join(home, "no-cache") };
     const env = { ...process.env, ...elsewhere, OPTA_LMX_HOME: home, ...options.env };
-    const child = spawn(process.execPath, [LMX, "serve", "--port", "0", ...(options.args ?? [])], {
+    const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `;
+    const command = [process.execPath, LMX, "serve", "--port", "0", ...(options.args ?? [])];
+    const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -1,5 +1,7 @@
 import { cpus, totalmem } from "node:os";
+import { descriptorLimit } from "../../host/descriptor-limit.ts";
 import { findOpenBlas } from "../../host/find-openblas.ts";
+import { connectionLimit } from "../../policy/connection-limit.ts";
 import { formatBytes } from "../printable.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
@@ -8,6 +10,9 @@ const OLDEST_NODE = [22, 18] as const;
 /** Even a small model and its worker need this much. */
 const LITTLE_MEMORY_BYTES = 2 * 1024 ** 3;
 
+/** A browser and a few programs use some dozens. */
+const FEW_CONNECTIONS = 256;
+
 /** `process.versions.node`. */
 export function checkNode(version: string): DoctorCheck {
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -15,6 +20,16 @@ export function checkNode(version: string): DoctorCheck {
   if (isNewEnough) return pass("node", version);
   const wanted = OLDEST_NODE.join(".");
   return fail("node", `${version} is older than ${wanted}`, `Install Node ${wanted} or newer.`);
+}
+
+/** How many clients may be connected. */
+export function checkOpenFiles(wanted: number | null, limit: number | null = descriptorLimit()): DoctorCheck {
+  const name = "open files";
+  const connections = connectionLimit(limit, wanted);
+  const files = limit === null ? "an unknown number" : Number.isFinite(limit) ? `${limit}` : "any number";
+  const detail = `${files} at once, room for ${connections} connections`;
+  if (connections >= (wanted ?? FEW_CONNECTIONS)) return pass(name, detail);
+  return warn(name, detail, "Raise the limit in the shell that starts the service: ulimit -n 4096");
 }
 
 /** What models run on. */

@@ -89,6 +89,11 @@ export function createInstruments(registry: Registry) {
       "event_loop_lag_seconds",
       "How late the supervisor's timers come, 99th percentile of the last 30 to 60 seconds",
     ),
+    connections: gauge("connections", "Connections of clients: open, and the limit of them", "kind"),
+    refusedConnections: counter(
+      "refused_connections_total",
+      "Connections that were dropped at the limit, new ones and idle ones that gave way",
+    ),
     errors: counter("errors_total", "Requests that ended with an error, by code", "code"),
     disconnects: counter("client_disconnects_total", "Clients that left before their answer was complete"),
   };

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../../shared/errors.ts";
 import { READINESS_STATES } from "../../../shared/readiness.ts";
 import type { MemorySnapshot } from "../../cluster/memory-ledger.ts";
 import type { ClusterObserver } from "../../cluster/observer.ts";
+import type { ConnectionCount } from "../connections.ts";
 import { createInstruments } from "./instruments.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 
@@ -12,6 +13,7 @@ export interface MetricsMoment {
   readonly memory: MemorySnapshot;
   readonly spareWorkers: number;
   readonly eventLoopLagMs: number;
+  readonly connections: ConnectionCount;
 }
 
 /** The service's numbers for Prometheus, with a registry of their own. */
@@ -30,6 +32,11 @@ export class Metrics {
   /** A request was answered with an error, before or after its first byte. */
   failed(code: ErrorCode): void {
     this.#instruments.errors.inc({ code });
+  }
+
+  /** A connection was dropped because there are too many. */
+  connectionRefused(): void {
+    this.#instruments.refusedConnections.inc();
   }
 
   clientLeft(): void {
@@ -70,10 +77,12 @@ export class Metrics {
     });
   }
 
-  #note({ memory, spareWorkers, eventLoopLagMs }: MetricsMoment): void {
+  #note({ memory, spareWorkers, eventLoopLagMs, connections }: MetricsMoment): void {
     const instruments = this.#instruments;
     instruments.spareWorkers.set(spareWorkers);
     instruments.eventLoopLag.set(eventLoopLagMs / 1000);
+    instruments.connections.set({ kind: "open" }, connections.open);
+    instruments.connections.set({ kind: "limit" }, connections.limit);
     const { limitBytes, reserveBytes, heldBytes, freeBytes, machine, holders } = memory;
     const ledger = { limit: limitBytes, reserve: reserveBytes, held: heldBytes, free: freeBytes };
     setKnown(instruments.ledger, ledger, {});

@@ -3,6 +3,7 @@ import { healthPageSchema } from "../../../shared/admin-health.ts";
 import { describeFreeMemory } from "../../policy/describe-free-memory.ts";
 import { judgeHealth } from "../../policy/judge-health.ts";
 import type { App, RouteContext } from "../app-context.ts";
+import type { ConnectionCount } from "../connections.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 import type { MemorySource } from "./admin-memory.ts";
 
@@ -12,6 +13,8 @@ export interface HealthSource {
   eventLoopLagMs(): number;
   /** Why no worker can be started; null: they can. */
   runtimeBroken(): string | null;
+  /** Clients' connections. */
+  connections(): ConnectionCount;
   /** Workers that wait for a model. */
   spareWorkers(): number;
 }
@@ -50,6 +53,7 @@ async function healthPage({ cluster, service, health, memory }: HealthParts) {
     models: cluster.models().map(({ id, readiness: { state, detail } }) => ({ id, state, detail })),
     expectsModels: service.ready().reason === "no_model_routable",
     eventLoopLagMs: health.eventLoopLagMs(),
+    connections: health.connections(),
     freeBytes,
     freeReason: describeFreeMemory({ machine, configured: memory.config(), holders }),
     degraded,

@@ -21,6 +21,7 @@ export function addMetricsRoute(app: App, { cluster, metrics, health, memory }: 
     const now = {
       memory: await memory.snapshot(),
       spareWorkers: health.spareWorkers(),
+      connections: health.connections(),
       eventLoopLagMs: health.eventLoopLagMs(),
     };
     return c.body(await metrics.render(cluster.models(), now), 200, { "content-type": metrics.contentType });
