@@ -15,6 +15,8 @@ const PAGE = new URL("../docs/admission.md", import.meta.url);
 /** The compiler asks for every kind. */
 const PROBLEMS: Readonly<Record<ProblemKind, true>> = {
   "directory-unreadable": true,
+  "too-many-files": true,
+  "special-file": true,
   "config-missing": true,
   "config-unreadable": true,
   "config-not-object": true,

@@ -15,6 +15,8 @@ export interface CatalogueEntry {
   readonly id: string;
   /** Absolute directory. */
   readonly path: string;
+  /** The place it was found in: what one disk is, as far as is known without asking it. */
+  readonly root: string;
   /** All files of the directory together. */
   readonly sizeBytes: number;
   /** `model_type` of config.json. */

@@ -4,8 +4,14 @@ import { basename, dirname, join } from "node:path";
 import type { CatalogueEntry } from "./catalogue.ts";
 import type { FoundDirectory } from "./find-model-directories.ts";
 import type { InsideRoots } from "./inside-roots.ts";
+import { mapSome } from "./map-some.ts";
 import { readModelConfig } from "./model-config.ts";
 import { type ModelFile, modelDigest } from "./model-digest.ts";
+import { MOST_FILES } from "./most-files.ts";
+import { createPacer } from "./snapshot/pacer.ts";
+
+/** Of one model; several models are examined side by side. */
+const FILES_AT_ONCE = 16;
 
 /** A model and what its facts were made from. */
 export interface ExaminedModel {
@@ -16,14 +22,21 @@ export interface ExaminedModel {
 
 /**
  * The facts of a model directory. Files are opened only when something changed since `before`.
- * Null: it has nothing in it any more, or a link in it leads out of the roots.
+ * Null: it has nothing in it any more, more files than a model has, or a link in it leads out of the roots.
  */
 export async function examineModel(
   { id, path, entries }: FoundDirectory,
   inside: InsideRoots,
   before: ExaminedModel | undefined,
 ): Promise<ExaminedModel | null> {
-  const listed = await Promise.all(entries.map((entry) => examineFile(path, entry, inside)));
+  if (entries.length > MOST_FILES) {
+    inside.refuse(
+      path,
+      `it has more than ${MOST_FILES} files, which no model has; move what is no part of it`,
+    );
+    return null;
+  }
+  const listed = await mapSome(entries, FILES_AT_ONCE, (entry) => examineFile(path, entry, inside));
   if (listed.includes("outside")) return null;
   const files = listed.filter((file) => typeof file === "object").filter((file) => file !== null);
   if (files.length === 0) return null;
@@ -31,12 +44,11 @@ export async function examineModel(
   const signature = JSON.stringify([path, files]);
   if (before?.signature === signature && before.entry.digest !== null) return before;
   const config = files.find(({ name }) => name === "config.json");
-  const [facts, digest] = await Promise.all([
-    readModelConfig(join(path, "config.json"), config?.sizeBytes ?? null),
-    modelDigest(path, files).catch(() => null),
-  ]);
+  const pacer = createPacer(undefined);
+  const facts = await readModelConfig(join(path, "config.json"), config?.sizeBytes ?? null, pacer);
+  const digest = await modelDigest(path, files, pacer).catch(() => null);
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { signature, entry: { id, path, sizeBytes, ...facts, digest } };
+  return { signature, entry: { id, path, root: inside.root, sizeBytes, ...facts, digest } };
 }
 
 /** Null: a directory, a device, a link to nothing: not there as far as a model goes. */

@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { findInHuggingFaceCache } from "./find-in-huggingface-cache.ts";
 import type { InsideRoots } from "./inside-roots.ts";
 import { looksLikeModel } from "./looks-like-model.ts";
+import { mapSome } from "./map-some.ts";
 import type { ModelRoot } from "./model-roots.ts";
+
+/** Of each level of directories; each holds a descriptor while it is listed. */
+const LISTED_AT_ONCE = 4;
 
 /** A directory that looks like a model, and the id its place gives it. */
 export interface FoundDirectory {
@@ -27,21 +31,21 @@ export async function findModelDirectories(
 /** `<root>/<name>` and `<root>/<org>/<name>`. */
 async function findInFolders(root: string, inside: InsideRoots): Promise<FoundDirectory[]> {
   const names = await inside.directories(root, await inside.list(root));
-  const found = await Promise.all(
-    names.map(async (name): Promise<FoundDirectory[]> => {
-      const path = join(root, name);
-      const entries = await inside.list(path);
-      if (looksLikeModel(entries)) return [{ id: idOf(name), path, entries }];
-      const children = await Promise.all(
-        (await inside.directories(path, entries)).map(async (child) => ({
-          id: idOf(name, child),
-          path: join(path, child),
-          entries: await inside.list(join(path, child)),
-        })),
-      );
-      return children.filter((child) => looksLikeModel(child.entries));
-    }),
-  );
+  const found = await mapSome(names, LISTED_AT_ONCE, async (name): Promise<FoundDirectory[]> => {
+    const path = join(root, name);
+    const entries = await inside.list(path);
+    if (looksLikeModel(entries)) return [{ id: idOf(name), path, entries }];
+    const children = await mapSome(
+      await inside.directories(path, entries),
+      LISTED_AT_ONCE,
+      async (child) => ({
+        id: idOf(name, child),
+        path: join(path, child),
+        entries: await inside.list(join(path, child)),
+      }),
+    );
+    return children.filter((child) => looksLikeModel(child.entries));
+  });
   return found.flat();
 }
 

@@ -1,7 +1,9 @@
 import type { Dirent } from "node:fs";
-import { readdir, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { atMost } from "../host/at-most.ts";
+import { entriesIn } from "./entries-in.ts";
+import { mapSome } from "./map-some.ts";
 
 /** Something in a root that is left alone, and why. */
 export interface RefusedPath {
@@ -15,8 +17,13 @@ export interface DirectoryAccess {
   readonly realpath: (path: string) => Promise<string>;
 }
 
+/** Of a directory that is searched; what comes after them is not found. Larger collections than this do not exist. */
+const MOST_ENTRIES = 50_000;
+/** Links of one directory that are followed side by side. */
+const LINKS_AT_ONCE = 16;
+
 export const diskDirectories: DirectoryAccess = {
-  readdir: (directory) => readdir(directory, { withFileTypes: true }),
+  readdir: (directory) => entriesIn(directory, MOST_ENTRIES),
   realpath: (path) => realpath(path),
 };
 
@@ -49,7 +56,7 @@ export class RootPlaces {
     const others = asked.filter(({ place }) => !place.isLate);
     await atMost(PLACE_WAIT_MS, Promise.all(others.map(({ known }) => known)));
     for (const { place } of others) place.isLate = place.asking !== null;
-    return new InsideRoots(() => this.#places.flatMap(({ real }) => real ?? []), this.#access);
+    return new InsideRoots(root, () => this.#places.flatMap(({ real }) => real ?? []), this.#access);
   }
 
   #ask(place: Place): Promise<void> {
@@ -70,8 +77,12 @@ export class InsideRoots {
   readonly #realRoots: () => readonly string[];
   readonly #access: DirectoryAccess;
 
+  /** The place that is searched. */
+  readonly root: string;
+
   /** @param realRoots asked anew each time: where a slow disk is may become known during the search */
-  constructor(realRoots: () => readonly string[], access: DirectoryAccess) {
+  constructor(root: string, realRoots: () => readonly string[], access: DirectoryAccess) {
+    this.root = root;
     this.#realRoots = realRoots;
     this.#access = access;
   }
@@ -83,13 +94,11 @@ export class InsideRoots {
 
   /** Of these entries the directories that may be searched, also through links. Hidden ones are not meant to be. */
   async directories(parent: string, entries: readonly Dirent[]): Promise<string[]> {
-    const usable = await Promise.all(
-      entries.map(async (entry) => {
-        if (entry.name.startsWith(".")) return false;
-        if (!entry.isSymbolicLink()) return entry.isDirectory();
-        return (await this.follow(join(parent, entry.name))).kind === "inside";
-      }),
-    );
+    const usable = await mapSome(entries, LINKS_AT_ONCE, async (entry) => {
+      if (entry.name.startsWith(".")) return false;
+      if (!entry.isSymbolicLink()) return entry.isDirectory();
+      return (await this.follow(join(parent, entry.name))).kind === "inside";
+    });
     return entries.filter((_, index) => usable[index]).map(({ name }) => name);
   }
 

@@ -12,6 +12,8 @@ type Words = {
 
 const WORDS: Words = {
   "directory-unreadable": ({ detail }) => `the directory cannot be read (${detail})`,
+  "too-many-files": ({ limit }) => `the directory has more than ${limit} files, which no model has`,
+  "special-file": ({ file }) => `${file} is a named pipe, a socket or a device, expected a regular file`,
   "config-missing": () => "config.json is missing",
   "config-unreadable": ({ detail }) => `config.json cannot be read: ${detail}`,
   "config-not-object": ({ found }) => `config.json holds ${found}, expected an object`,

@@ -22,6 +22,8 @@ const warn = (area: ProblemArea): Row => ({ area, code: null });
 
 const ROWS = {
   "directory-unreadable": refuse("config"),
+  "too-many-files": refuse("config"),
+  "special-file": refuse("config"),
   "config-missing": refuse("config"),
   "config-unreadable": refuse("config"),
   "config-not-object": refuse("config"),

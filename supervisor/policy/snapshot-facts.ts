@@ -51,6 +51,8 @@ export interface JsonObject {
 /** One thing that is not as it should be; `judgeProblem` says whether it refuses the model. */
 export type SnapshotProblem =
   | { readonly kind: "directory-unreadable"; readonly detail: string }
+  | { readonly kind: "too-many-files"; readonly limit: number }
+  | { readonly kind: "special-file"; readonly file: string }
   | { readonly kind: "config-missing" }
   | { readonly kind: "config-unreadable"; readonly detail: string }
   | { readonly kind: "config-not-object"; readonly found: string }

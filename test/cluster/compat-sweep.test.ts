@@ -329,6 +329,7 @@ it("a reduced pass says nothing of real weights: neither of their history nor of
   const real = {
     id: "tiny/glm",
     path: "/m",
+    root: "/",
     sizeBytes: 1,
     modelType: "glm_moe_dsa",
     contextLength: 1,

@@ -16,6 +16,7 @@ import { FakeWorker } from "./fake-worker.ts";
 export const ENTRY: CatalogueEntry = {
   id: "m",
   path: "/m",
+  root: "/",
   sizeBytes: 1,
   modelType: "llama",
   contextLength: 100,

@@ -5,6 +5,10 @@ import type { Tensor } from "./tensor.ts";
 const NUMBERED = /^(.*)-(\d{5,})-of-(\d{5,})\.safetensors$/;
 /** Missing files that are named, of the index and the numbers together: both may speak of any number. */
 const MAX_MISSING = 1_000;
+/** Characters of a tensor's name that are shown. */
+const MAX_SHOWN = 200;
+/** No file system has longer names; a JSON text has, and a thousand of them would be kept. */
+const MAX_FILE_NAME = 255;
 /** Parts of a download that has not ended, with what it is a download of. */
 const PARTIAL = /^(.+)\.(?:incomplete|part|partial|download|crdownload|aria2|tmp)$/;
 
@@ -47,8 +51,11 @@ export class IndexComparison {
     if (weight !== undefined) this.#elsewhere += weight.file === file || hasDuplicates ? 0 : 1;
     else if (isDropped(tensor, layers)) return;
     else if (shards.has(file))
-      this.#unknown = { tensor: this.#unknown.tensor || tensor, count: this.#unknown.count + 1 };
-    else if (this.#absent.has(file) || this.#absent.size < MAX_MISSING)
+      this.#unknown = {
+        tensor: this.#unknown.tensor || tensor.slice(0, MAX_SHOWN),
+        count: this.#unknown.count + 1,
+      };
+    else if (this.#absent.has(file) || (this.#absent.size < MAX_MISSING && file.length <= MAX_FILE_NAME))
       this.#absent.set(file, (this.#absent.get(file) ?? 0) + 1);
     else this.#absentBeyond += 1;
   }

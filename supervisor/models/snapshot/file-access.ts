@@ -1,19 +1,22 @@
-import { constants } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { type FileHandle, stat } from "node:fs/promises";
+import { openRegularFile } from "../../host/regular-file.ts";
+import { entriesIn } from "../entries-in.ts";
 
 /** The only ways a snapshot is touched. Tests put a recording one in its place. */
 export interface FileAccess {
-  readonly readdir: (directory: string) => Promise<string[]>;
+  /** At most so many names. */
+  readonly readdir: (directory: string, most: number) => Promise<string[]>;
   /** Follows links: weights are links in the Hugging Face cache. */
-  readonly stat: (path: string) => Promise<{ readonly size: number; isFile(): boolean }>;
+  readonly stat: (path: string) => Promise<Pick<Stats, "size" | "isFile" | "isDirectory">>;
+  /** @throws NotRegularFileError for anything that is no file */
   readonly open: (path: string) => Promise<FileHandle>;
 }
 
 export const diskAccess: FileAccess = {
-  readdir: (directory) => readdir(directory),
+  readdir: async (directory, most) => (await entriesIn(directory, most)).map(({ name }) => name),
   stat: (path) => stat(path),
-  // Non-blocking: a file swapped for a pipe since it was looked at must not hold a thread for ever.
-  open: (path) => open(path, constants.O_RDONLY | constants.O_NONBLOCK),
+  open: openRegularFile,
 };
 
 /** The bytes from `position` on, fewer only at the end of the file. */

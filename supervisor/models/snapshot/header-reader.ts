@@ -5,7 +5,7 @@ import { DTYPES, type Dtype, type Tensor } from "./tensor.ts";
 const MAX_DIMENSIONS = 16;
 const MAX_LENGTH = 2 ** 31 - 1;
 /** Longest name of a tensor that is kept; real ones stay under 200. */
-const MAX_NAME = 1024;
+const MAX_NAME = 512;
 
 /** Why a header cannot be right. */
 export class HeaderError extends Error {}

@@ -1,13 +1,17 @@
 import type { SnapshotFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import { MOST_FILES } from "../most-files.ts";
 import { checkVocabulary } from "./check-vocabulary.ts";
 import { partialDownloads } from "./compare-index.ts";
 import { diskAccess, type FileAccess } from "./file-access.ts";
 import { type ListedFile, listDirectory } from "./list-directory.ts";
 import { createPacer } from "./pacer.ts";
 import { readConfig } from "./read-config.ts";
-import { isFileError } from "./read-json.ts";
+import { faultOf } from "./read-json.ts";
 import { readTokenizer } from "./read-tokenizer.ts";
 import { readWeights } from "./read-weights.ts";
+
+/** Files that a loader or a tokenizer may open by their names; weights have a check of their own. */
+const LOADED = /\.(?:json|jsonl|jinja|txt|model|tiktoken|bpe|spm|vocab|py)$/;
 
 export interface InspectOptions {
   readonly signal?: AbortSignal;
@@ -25,16 +29,12 @@ export async function inspectSnapshot(
   { signal, files = diskAccess }: InspectOptions = {},
 ): Promise<SnapshotFacts> {
   const pacer = createPacer(signal);
-  let listing: Map<string, ListedFile>;
-  try {
-    listing = await listDirectory(directory, files);
-  } catch (error) {
-    if (isFileError(error)) return nothing({ kind: "directory-unreadable", detail: error.code });
-    throw error;
-  }
+  const listing = await listed(directory, files);
+  if ("kind" in listing) return nothing(listing);
   const room = { listing, files, pacer };
   const config = await readConfig(room);
-  const [weights, tokenizer] = await Promise.all([readWeights(room, config.value), readTokenizer(room)]);
+  const weights = await readWeights(room, config.value);
+  const tokenizer = await readTokenizer(room);
   const vocabulary = await checkVocabulary(config.value, weights.rows, tokenizer, pacer);
   return {
     config: config.value,
@@ -43,12 +43,35 @@ export async function inspectSnapshot(
     tokenizer: tokenizer.facts,
     problems: [
       ...config.problems,
+      ...specialFiles(listing),
       ...weights.problems,
       ...tokenizer.problems,
       ...vocabulary,
       ...partialDownloads(listing),
     ],
   };
+}
+
+/** What is in the directory, or what is wrong with it as a whole. */
+async function listed(
+  directory: string,
+  files: FileAccess,
+): Promise<ReadonlyMap<string, ListedFile> | SnapshotProblem> {
+  try {
+    const listing = await listDirectory(directory, files);
+    return listing ?? { kind: "too-many-files", limit: MOST_FILES };
+  } catch (error) {
+    const detail = faultOf(error);
+    if (detail === null) throw error;
+    return { kind: "directory-unreadable", detail };
+  }
+}
+
+/** The worker's libraries would wait for a pipe without end, also in the place of a file nobody looks at here. */
+function specialFiles(listing: ReadonlyMap<string, ListedFile>): SnapshotProblem[] {
+  return [...listing.values()]
+    .filter(({ name, kind }) => kind === "special" && LOADED.test(name))
+    .map(({ name: file }) => ({ kind: "special-file", file }));
 }
 
 function nothing(problem: SnapshotProblem): SnapshotFacts {

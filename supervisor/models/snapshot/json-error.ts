@@ -5,3 +5,11 @@ export class JsonError extends Error {
     this.name = "JsonError";
   }
 }
+
+/** JSON that would become more than its reader is made for. */
+export class JsonTooLargeError extends Error {
+  constructor(what: string) {
+    super(`more than ${what}, which no model needs`);
+    this.name = "JsonTooLargeError";
+  }
+}

@@ -4,7 +4,7 @@ import { JsonError } from "./json-error.ts";
 /** Deeper nesting is refused: Python's own reader gives up near 1000, and no model file comes close. */
 const MAX_DEPTH = 500;
 /** Bytes of one string or number. Chat templates are the longest that occur, at some hundred kilobytes. */
-const MAX_TOKEN_BYTES = 4 * 1024 * 1024;
+const MAX_TOKEN_BYTES = 2 * 1024 * 1024;
 
 /** What a scan tells, in the order of the text. Strings come as a function: most are never looked at. */
 export interface JsonHandler {

@@ -1,5 +1,3 @@
-import { setImmediate } from "node:timers/promises";
-
 /** Milliseconds of work in a row; the event loop then gets its turn. Well under the 20 ms a request may notice. */
 const BURST_MS = 3;
 /** Items between two looks at the clock. */
@@ -11,17 +9,32 @@ export interface Pacer {
   pause(): Promise<void>;
 }
 
+/** All pacers share the turns of the one event loop: what two of them do in one turn, it waits for twice. */
+let burstBegan = performance.now();
+const waiting: (() => void)[] = [];
+
 export function createPacer(signal: AbortSignal | undefined): Pacer {
-  let burstBegan = performance.now();
   return {
     pause: async () => {
       signal?.throwIfAborted();
       if (performance.now() - burstBegan < BURST_MS) return;
-      await setImmediate();
-      burstBegan = performance.now();
+      await nextTurn();
       signal?.throwIfAborted();
     },
   };
+}
+
+/** One of those that wait goes on in each turn of the event loop, the first that came. */
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(giveTurn);
+  });
+}
+
+function giveTurn(): void {
+  burstBegan = performance.now();
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(giveTurn);
 }
 
 /** Calls `visit` for every item, pausing in between. */

@@ -9,6 +9,9 @@ export interface ConfigReading {
   readonly problems: readonly SnapshotProblem[];
 }
 
+/** What mlx_lm takes from generation_config.json. */
+const OF_GENERATION: ReadonlySet<string> = new Set(["eos_token_id"]);
+
 /** The config as mlx_lm puts it together from config.json, generation_config.json and hf_quant_config.json. */
 export async function readConfig({ listing, files, pacer }: SnapshotRoom): Promise<ConfigReading> {
   const bad = (problem: SnapshotProblem): ConfigReading => ({
@@ -16,14 +19,14 @@ export async function readConfig({ listing, files, pacer }: SnapshotRoom): Promi
     quantizationConfig: undefined,
     problems: [problem],
   });
-  const read = async (name: string) => {
+  const read = async (name: string, wanted: ReadonlySet<string> | null = null) => {
     const file = listing.get(name);
-    return file === undefined ? null : await readJson(file, files, pacer);
+    return file === undefined ? null : await readJson(file, files, pacer, wanted);
   };
-  const [config, generation, separate] = await Promise.all(
-    ["config.json", "generation_config.json", "hf_quant_config.json"].map(read),
-  );
-  if (config === null || config === undefined) return bad({ kind: "config-missing" });
+  const config = await read("config.json");
+  const generation = await read("generation_config.json", OF_GENERATION);
+  const separate = await read("hf_quant_config.json");
+  if (config === null) return bad({ kind: "config-missing" });
   if (config.kind === "unreadable") return bad({ kind: "config-unreadable", detail: config.detail });
   if (!isObject(config.value)) return bad({ kind: "config-not-object", found: kindOf(config.value) });
   const problems: SnapshotProblem[] = [];

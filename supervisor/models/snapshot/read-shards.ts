@@ -2,12 +2,12 @@ import type { ShardFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts
 import type { FileAccess } from "./file-access.ts";
 import type { ListedFile } from "./list-directory.ts";
 import type { Pacer } from "./pacer.ts";
-import { isFileError } from "./read-json.ts";
+import { faultOf } from "./read-json.ts";
 import { type OpenShard, openShard, readShard } from "./read-shard.ts";
 import { WeightTable } from "./weight-table.ts";
 
-/** Shards opened ahead of the one being scanned: the disk works while we do. */
-const OPEN_AHEAD = 16;
+/** Shards opened ahead of the one being scanned: the disk works while we do. One that hangs holds a thread for each. */
+const OPEN_AHEAD = 2;
 /** Of all shards together, half as many again as the largest published models have; more is an attack on our memory. */
 const MAX_TENSORS = 300_000;
 
@@ -54,8 +54,9 @@ async function take(
     shards.push(read.facts);
     problems.push(...read.problems);
   } catch (error) {
-    if (!isFileError(error)) throw error;
-    problems.push({ kind: "unreadable-file", file: shard.file.name, detail: error.code });
+    const detail = faultOf(error);
+    if (detail === null) throw error;
+    problems.push({ kind: "unreadable-file", file: shard.file.name, detail });
   } finally {
     await shard.handle.close();
   }
@@ -68,11 +69,11 @@ type Opened =
 async function open(file: ListedFile, files: FileAccess): Promise<Opened> {
   if (file.kind === "broken-link")
     return { kind: "problem", problem: { kind: "broken-link", file: file.name } };
-  if (file.kind === "other") return { kind: "problem", problem: { kind: "not-a-file", file: file.name } };
+  if (file.kind !== "file") return { kind: "problem", problem: { kind: "not-a-file", file: file.name } };
   try {
     return { kind: "shard", shard: await openShard(file, files) };
   } catch (error) {
-    const detail = isFileError(error) ? error.code : String(error);
+    const detail = faultOf(error) ?? String(error);
     return { kind: "problem", problem: { kind: "unreadable-file", file: file.name, detail } };
   }
 }

@@ -9,6 +9,13 @@ import { type AddedToken, TokenizerReader } from "./tokenizer-reader.ts";
 const VOCABULARY =
   /^(?:tokenizer\.json|tekken\.json|.*vocab.*\.(?:json|txt|jsonl)|.*\.(?:model|tiktoken|bpe|spm))$/;
 
+/** Of tokenizer_config.json; the tokens it lists beside that may be a hundred thousand. */
+const OF_TOKENIZER: ReadonlySet<string> = new Set(["tokenizer_class", "auto_map", "chat_template"]);
+/** Characters; the longest templates that are published have some hundred thousand. */
+const MAX_TEMPLATE = 1024 * 1024;
+/** Characters of a class name that are shown. */
+const MAX_CLASS_NAME = 120;
+
 export interface TokenizerReading {
   readonly facts: TokenizerFacts;
   readonly problems: readonly SnapshotProblem[];
@@ -30,12 +37,15 @@ export async function readTokenizer(room: SnapshotRoom): Promise<TokenizerReadin
   const config = await readTokenizerConfig(room, problems);
   const templates = await readTemplates(room, config, problems);
   for (const { file, text } of templates) {
-    const fault = templateFault(text);
+    const fault = text.length > MAX_TEMPLATE ? tooLong(text) : templateFault(text);
     if (fault !== null) problems.push({ kind: "chat-template-bad", file, detail: fault });
+    // Each time: there may be many of them.
+    await room.pacer.pause();
   }
   if (templates.length === 0) problems.push({ kind: "chat-template-missing" });
   const facts = {
-    className: typeof config.tokenizer_class === "string" ? config.tokenizer_class : null,
+    className:
+      typeof config.tokenizer_class === "string" ? config.tokenizer_class.slice(0, MAX_CLASS_NAME) : null,
     hasOwnCode: namesTokenizer(config.auto_map),
     hasChatTemplate: templates.length > 0,
   };
@@ -63,7 +73,7 @@ async function readTokenizerConfig(
 ): Promise<JsonObject> {
   const file = listing.get("tokenizer_config.json");
   if (file === undefined) return {};
-  const outcome = await readJson(file, files, pacer);
+  const outcome = await readJson(file, files, pacer, OF_TOKENIZER);
   if (outcome.kind === "read" && isObject(outcome.value)) return outcome.value;
   const detail = outcome.kind === "unreadable" ? outcome.detail : "it does not hold an object";
   problems.push({ kind: "tokenizer-unreadable", file: file.name, detail });
@@ -88,6 +98,10 @@ async function readTemplates(
   if (outcome.kind === "read") return [{ file: own.name, text: outcome.value }];
   problems.push({ kind: "chat-template-bad", file: own.name, detail: outcome.detail });
   return [];
+}
+
+function tooLong(template: string): string {
+  return `${template.length} characters, more than any model needs (${MAX_TEMPLATE})`;
 }
 
 /** One template, or several by name. */

@@ -16,7 +16,8 @@ const CLOSING: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{"
 
 interface Open {
   readonly word: string;
-  readonly line: number;
+  /** Where its tag begins. Its line is counted only for a message: there may be a hundred thousand tags. */
+  readonly start: number;
 }
 
 /**
@@ -40,15 +41,14 @@ export function templateFault(template: string): string | null {
         ? afterComment(template, start)
         : afterTag(template, start + 2, kind === "{{" ? "}}" : "%}");
     if (typeof end === "string") return `${end} in line ${lineAt(template, start)}`;
-    const fault =
-      kind === "{%"
-        ? applyTag(template.slice(start + 2, end - 2), open, lineAt.bind(null, template, start))
-        : null;
+    const fault = kind === "{%" ? applyTag(template, { start, end }, open) : null;
     if (fault !== null) return fault;
     at = end;
   }
   const last = open.at(-1);
-  return last === undefined ? null : `{% ${last.word} %} of line ${last.line} is never closed`;
+  return last === undefined
+    ? null
+    : `{% ${last.word} %} of line ${lineAt(template, last.start)} is never closed`;
 }
 
 function nextTag(template: string, from: number): number {
@@ -89,19 +89,26 @@ function afterString(template: string, start: number): number {
 }
 
 /** Opens or closes a block; a text says what is wrong. Words of extensions are left alone. */
-function applyTag(content: string, open: Open[], line: () => number): string | null {
+function applyTag(
+  template: string,
+  { start, end }: { readonly start: number; readonly end: number },
+  open: Open[],
+): string | null {
+  const content = template.slice(start + 2, end - 2);
   const word = /^[-+]?\s*(\w+)/.exec(content)?.[1] ?? "";
   if (word.startsWith("end")) {
     const closed = word.slice(3);
     if (!BLOCKS.has(closed)) return null;
     const last = open.pop();
     if (last?.word === closed) return null;
+    const here = `{% ${word} %} of line ${lineAt(template, start)}`;
     return last === undefined
-      ? `{% ${word} %} of line ${line()} closes nothing`
-      : `{% ${word} %} of line ${line()} meets {% ${last.word} %} of line ${last.line}`;
+      ? `${here} closes nothing`
+      : `${here} meets {% ${last.word} %} of line ${lineAt(template, last.start)}`;
   }
-  const isAssignment = word === "set" && /^[-+]?\s*set\s+[\w.,\s()]+=/.test(content);
-  if (BLOCKS.has(word) && !isAssignment) open.push({ word, line: line() });
+  // One blank, not several: the class has blanks as well, and the two would be tried in every combination.
+  const isAssignment = word === "set" && /^[-+]?\s*set\s[\w.,\s()]+=/.test(content);
+  if (BLOCKS.has(word) && !isAssignment) open.push({ word, start });
   return null;
 }
 

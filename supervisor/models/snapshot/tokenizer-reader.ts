@@ -1,4 +1,12 @@
+import { JsonTooLargeError } from "./json-error.ts";
 import type { JsonHandler } from "./json-scanner.ts";
+
+/** Speech and image models add a token for each of their codes: some hundred thousand. */
+const MOST_ADDED = 300_000;
+/** Characters of all of them together. */
+const MOST_ADDED_CHARACTERS = 16 * 1024 * 1024;
+/** Keys further in are never asked for, and each may be megabytes long. */
+const KEPT_DEPTH = 3;
 
 export interface AddedToken {
   readonly id: number;
@@ -18,6 +26,7 @@ export class TokenizerReader implements JsonHandler {
   /** The key being read in every open object, `[]` for a list. */
   readonly #path: string[] = [];
   #pieces = 0;
+  #addedCharacters = 0;
   #id = -1;
   #content = "";
 
@@ -33,11 +42,12 @@ export class TokenizerReader implements JsonHandler {
   }
 
   end(): void {
-    if (this.#isAddedToken() && this.#id >= 0) this.added.push({ id: this.#id, content: this.#content });
+    if (this.#isAddedToken() && this.#id >= 0) this.#add({ id: this.#id, content: this.#content });
     this.#path.pop();
   }
 
   key(text: () => string): void {
+    if (this.#path.length > KEPT_DEPTH) return;
     // The keys of the vocabulary are its tokens: far too many to decode each.
     if (this.#path.length !== 3 || !this.#isInVocabulary()) this.#path[this.#path.length - 1] = text();
   }
@@ -53,6 +63,14 @@ export class TokenizerReader implements JsonHandler {
   }
 
   literal(): void {}
+
+  #add(token: AddedToken): void {
+    this.added.push(token);
+    this.#addedCharacters += token.content.length;
+    if (this.added.length > MOST_ADDED) throw new JsonTooLargeError(`${MOST_ADDED} added tokens`);
+    if (this.#addedCharacters > MOST_ADDED_CHARACTERS)
+      throw new JsonTooLargeError(`${MOST_ADDED_CHARACTERS} characters of added tokens`);
+  }
 
   #isInVocabulary(): boolean {
     return this.#path[0] === "model" && this.#path[1] === "vocab";

@@ -1,13 +1,11 @@
-import { execFile } from "node:child_process";
 import { open, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { diskAccess, type FileAccess } from "../../../supervisor/models/snapshot/file-access.ts";
 import { inspectSnapshot } from "../../../supervisor/models/snapshot/inspect-snapshot.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { GENEROUS_TURN_MS, measureInspection as measure } from "./measure-inspection.ts";
 import { headerOf, SOUND_SHAPES, shardBytes, writeSnapshot } from "./snapshot-directory.ts";
 
 /** Remembers what was opened. */
@@ -64,9 +62,6 @@ const settings = fc.oneof(
   anything,
 );
 const text = (value: unknown) => JSON.stringify(value) ?? "";
-
-/** Ten times what it may cost on an idle machine: parsing the same input in one go takes seconds. CPU milliseconds. */
-const GENEROUS_TURN_MS = 200;
 
 describe("an inspection", () => {
   it("survives any header, and reads only what it was pointed at", async () => {
@@ -208,25 +203,6 @@ describe("an inspection", () => {
     expect(bestMs).toBeLessThan(1_500);
   });
 });
-
-interface Cost {
-  readonly kinds: readonly string[];
-  readonly bestMs: number;
-  readonly longestTurnMs: number;
-  readonly grownMegabytes: number;
-}
-
-async function measure(path: string, limits: { rounds: number; heapMegabytes?: number }): Promise<Cost> {
-  const script = fileURLToPath(import.meta.resolve("./inspect-and-measure.ts"));
-  const heap = limits.heapMegabytes === undefined ? [] : [`--max-old-space-size=${limits.heapMegabytes}`];
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    ...heap,
-    script,
-    path,
-    String(limits.rounds),
-  ]);
-  return JSON.parse(stdout) as Cost;
-}
 
 /** As many empty tensors; the header says it has `headerBytes`, by default what it takes. */
 async function writeTensors(file: string, count: number, headerBytes?: number): Promise<void> {

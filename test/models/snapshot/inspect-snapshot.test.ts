@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { diskAccess } from "../../../supervisor/models/snapshot/file-access.ts";
+import { diskAccess, type FileAccess } from "../../../supervisor/models/snapshot/file-access.ts";
 import { inspectSnapshot } from "../../../supervisor/models/snapshot/inspect-snapshot.ts";
 import type { SnapshotProblem } from "../../../supervisor/policy/snapshot-facts.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -158,10 +158,39 @@ describe("a shard", () => {
   });
 
   it("that becomes a pipe after it was looked at holds no thread", async () => {
-    const pipe = join(await temporaryDirectory(), "pipe");
-    execFileSync("mkfifo", [pipe]);
-    const handle = await diskAccess.open(pipe);
-    await handle.close();
+    const path = await writeSnapshot(await temporaryDirectory());
+    const names = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"];
+    const files: FileAccess = {
+      ...diskAccess,
+      open: async (file) => {
+        if (names.includes(basename(file)) && (await stat(file)).isFile()) {
+          await rm(file);
+          execFileSync("mkfifo", [file]);
+        }
+        return await diskAccess.open(file);
+      },
+    };
+    const { problems } = await inspectSnapshot(path, { files });
+    expect(problems.map((problem) => ("detail" in problem ? problem.detail : problem.kind))).toEqual([
+      "not a regular file",
+      "not a regular file",
+      "not a regular file",
+      "not a regular file",
+      "chat-template-missing",
+    ]);
+  });
+
+  it.each([
+    ["config.json", ["config-unreadable", "special-file"]],
+    ["vocab.json", ["special-file"]],
+    ["merges.txt", ["special-file"]],
+    ["special_tokens_map.json", ["special-file"]],
+    ["notes.md", []],
+  ])("and %s as a pipe are refused where a loader would wait for it", async (name, kinds) => {
+    const path = await writeSnapshot(await temporaryDirectory(), name in SOUND_FILES ? { [name]: null } : {});
+    execFileSync("mkfifo", [join(path, name)]);
+    const { problems } = await inspectSnapshot(path);
+    expect(problems.map(({ kind }) => kind)).toEqual(kinds);
   });
 
   it.each([
