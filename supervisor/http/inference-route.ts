@@ -70,9 +70,13 @@ async function readCall<Api extends InferenceApi>(
   requireJson(headers);
   const body = await readBody(c.req.raw, INFERENCE_LIMITS, c.get("share"));
   const { byteLength } = body.bytes;
-  const call = await bodies.decode(api, body, randomInt(SEED_LIMIT), (model) => {
-    c.set("model", model);
-    return cluster.settings(model);
+  const call = await bodies.decode(api, body, {
+    assignedSeed: randomInt(SEED_LIMIT),
+    owner: c.get("owned")?.owner ?? "",
+    findSettings: (model) => {
+      c.set("model", model);
+      return cluster.settings(model);
+    },
   });
   // From here on the prompts are held instead of the body. Numbers may be written longer than they came.
   const promptBytes = [...new Set(call.requests.map(({ prompt }) => prompt))].reduce(

@@ -30,10 +30,23 @@ const MAX_WAITING = 256;
 /** The largest body becomes 64 MiB, and twice that while it is checked and copied. */
 const THREAD_HEAP_MB = 256;
 
+export interface DecodeOptions {
+  /** Seed of a request that names none. */
+  readonly assignedSeed: number;
+  /** Whose body it is: owners take turns at the threads. */
+  readonly owner: string;
+  readonly findSettings: FindSettings;
+}
+
+interface DecodePool {
+  readonly pool: Piscina<DecodeTask, DecodeOutcome>;
+  readonly taskOptions: symbol;
+}
+
 /** Decodes inference bodies: small ones at once, large ones in a thread, so that nobody's body stops the event loop. */
 export class BodyDecoder {
   readonly #inline: InlineLimits;
-  #pool: Promise<Piscina<DecodeTask, DecodeOutcome>> | null = null;
+  #pool: Promise<DecodePool> | null = null;
 
   constructor(inline: InlineLimits = INLINE_LIMITS) {
     this.#inline = inline;
@@ -43,26 +56,25 @@ export class BodyDecoder {
   async decode<Api extends InferenceApi>(
     api: Api,
     { bytes, values }: ReadBody,
-    assignedSeed: number,
-    findSettings: FindSettings,
+    { assignedSeed, owner, findSettings }: DecodeOptions,
   ): Promise<Encoded<CallOf<Api>>> {
     const body = { api, bytes, assignedSeed };
     const isSmall = bytes.byteLength <= this.#inline.bytes && values <= this.#inline.values;
     const decoded = isSmall
       ? await decodeBody(body, findSettings)
-      : await this.#decodeInThread(body, findSettings);
+      : await this.#decodeInThread(body, owner, findSettings);
     // The call is of the API's own dialect, which `decodeBody` chose by the same name.
     return assemble(decoded) as unknown as Encoded<CallOf<Api>>;
   }
 
   /** Ends the threads; what they had is refused. */
   async close(): Promise<void> {
-    await (await this.#pool)?.destroy();
+    await (await this.#pool)?.pool.destroy();
   }
 
-  async #decodeInThread(body: BodyToDecode, findSettings: FindSettings): Promise<DecodedBody> {
+  async #decodeInThread(body: BodyToDecode, owner: string, findSettings: FindSettings): Promise<DecodedBody> {
     this.#pool ??= createPool();
-    const pool = await this.#pool;
+    const { pool, taskOptions } = await this.#pool;
     if (pool.queueSize >= MAX_WAITING) throw tooManyBodies();
     const { port1: port, port2 } = new MessageChannel();
     let problem: unknown;
@@ -74,7 +86,7 @@ export class BodyDecoder {
       port.postMessage(answer);
     });
     try {
-      const task: DecodeTask = { ...body, port: port2 };
+      const task = { ...body, port: port2, [taskOptions]: { owner } };
       const outcome = await pool.run(task, { transferList: [port2, body.bytes.buffer] });
       if (outcome.kind === "decoded") return outcome.body;
       if (outcome.kind === "no-settings") throw problem;
@@ -98,9 +110,12 @@ function found(settings: ModelSettings): SettingsAnswer {
 }
 
 /** Loaded with the first large body: most services never see one. */
-async function createPool(): Promise<Piscina<DecodeTask, DecodeOutcome>> {
-  const { Piscina } = await import("piscina");
-  return new Piscina({
+async function createPool(): Promise<DecodePool> {
+  const [{ Piscina }, { FairTaskQueue, taskOptions }] = await Promise.all([
+    import("piscina"),
+    import("./fair-task-queue.ts"),
+  ]);
+  const pool = new Piscina<DecodeTask, DecodeOutcome>({
     // The sources in a clone, the build in an installed package.
     filename: join(import.meta.dirname, `decode-thread${extname(import.meta.filename)}`),
     name: "decodeInThread" satisfies keyof typeof import("./decode-thread.ts"),
@@ -110,8 +125,10 @@ async function createPool(): Promise<Piscina<DecodeTask, DecodeOutcome>> {
     // A thread asks for a model's settings in the middle of its task and must hear the answer.
     atomics: "disabled",
     resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
+    taskQueue: new FairTaskQueue(),
     recordTiming: false,
   });
+  return { pool, taskOptions };
 }
 
 function assemble({ call, prompts, requests }: DecodedBody) {

@@ -74,5 +74,9 @@ function bodyHold(name: string, title: string, bodies: readonly object[]): Figur
 async function decode(decoder: BodyDecoder, text: string): Promise<void> {
   const request = new Request("http://localhost/", { method: "POST", body: text });
   const body = await readBody(request, INFERENCE_LIMITS);
-  await decoder.decode("chat-completions", body, 1, async () => SETTINGS);
+  await decoder.decode("chat-completions", body, {
+    assignedSeed: 1,
+    owner: "bench",
+    findSettings: async () => SETTINGS,
+  });
 }

@@ -16,11 +16,12 @@ function decode(decoder: BodyDecoder, body: unknown, api: InferenceApi = "chat-c
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const bytes = new Uint8Array(new TextEncoder().encode(text));
   const asked: string[] = [];
-  const call = decoder.decode(api, { bytes, values: 1 }, 7, async (model) => {
+  const findSettings = async (model: string) => {
     asked.push(model);
     if (model === "missing") throw new LmxError("model_not_found", "No model missing.", { param: "model" });
     return settings;
-  });
+  };
+  const call = decoder.decode(api, { bytes, values: 1 }, { assignedSeed: 7, owner: "o", findSettings });
   return { call, asked };
 }
 
@@ -87,8 +88,7 @@ describe("a body", () => {
     const { requests } = await decoder.decode(
       "chat-completions",
       { bytes, values: 100_000 },
-      1,
-      async () => settings,
+      { assignedSeed: 1, owner: "o", findSettings: async () => settings },
     );
     clearImmediate(ticking);
     await decoder.close();
