@@ -2,8 +2,10 @@ import type { Logger } from "pino";
 import { EXIT_CODES } from "./cli/exit-codes.ts";
 import { printableLines } from "./cli/printable.ts";
 import type { ConfigFlags } from "./config/config-sources.ts";
+import { closeInherited } from "./host/close-inherited.ts";
 import { LockHeldError } from "./host/lock-file.ts";
 import { packageFiles } from "./host/package-files.ts";
+import { type StartEnvironment, takeSecrets } from "./host/take-secrets.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
@@ -18,13 +20,16 @@ import { type Supervisor, startSupervisor } from "./supervisor.ts";
  * @throws ConfigError
  */
 export async function serve(flags: ConfigFlags): Promise<number> {
-  const loaded = loadConfig({ flags });
+  closeInherited();
+  const environment = takeSecrets(process.env);
+  const readConfig = () => loadConfig({ flags, env: environment.whole });
+  const loaded = readConfig();
   const { log, close } = openServiceLog(loaded);
   keepRunning(log);
   // Node ends after it all the same; the log's last lines are written at the exit.
   process.on("uncaughtExceptionMonitor", (error) => log.fatal({ err: error }, "a bug: the service ends"));
   try {
-    return await serveUntilStopped(loaded, () => loadConfig({ flags }), log);
+    return await serveUntilStopped({ loaded, readConfig, log, environment });
   } finally {
     await close();
   }
@@ -38,11 +43,14 @@ function keepRunning(log: Logger): void {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 }
 
-async function serveUntilStopped(
-  loaded: LoadedConfig,
-  readConfig: () => LoadedConfig,
-  log: Logger,
-): Promise<number> {
+interface Start {
+  readonly loaded: LoadedConfig;
+  readonly readConfig: () => LoadedConfig;
+  readonly log: Logger;
+  readonly environment: StartEnvironment;
+}
+
+async function serveUntilStopped({ loaded, readConfig, log, environment }: Start): Promise<number> {
   const signals = new StopSignals();
   let running: Supervisor | null = null;
   let isReloadAsked = false;
@@ -57,6 +65,7 @@ async function serveUntilStopped(
       loaded,
       readConfig,
       log,
+      environmentSecrets: environment.secrets,
       onRuntimeProgress: showRuntimeProgress(process.stderr),
       signal: signals.stopped,
     });

@@ -47,6 +47,8 @@ export interface SupervisorOptions {
   /** Reads the configuration again as it was read for `loaded`; throws ConfigError. */
   readonly readConfig: () => LoadedConfig;
   readonly log: Logger;
+  /** Keys that stood in the environment, for whatever service. */
+  readonly environmentSecrets: readonly string[];
   readonly onRuntimeProgress: (progress: RuntimeProgress) => void;
   /** Ends a runtime build that is under way. */
   readonly signal: AbortSignal;
@@ -118,7 +120,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const lag = new EventLoopLag();
     const events = new EventLog();
     logEvents(events, log);
-    const redaction = redactionFacts(() => [...live.config.api_keys, ...live.config.admin_keys]);
+    const redaction = redactionFacts(
+      () => [...live.config.api_keys, ...live.config.admin_keys],
+      options.environmentSecrets,
+    );
     const workerLogs = openWorkerLogs({ stateDirectory: paths.stateDirectory, redaction, log });
     const dossiers = openDossiers({
       store: state.dossiers,

@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly descriptors?: number;
   /** Use this state directory instead of a new one. */
   readonly home?: string;
+  /** What the shell does, as `exec 9<file; `, in the process that then becomes the supervisor. */
+  readonly before?: string;
 }
 
 /** A new state directory with a configuration and models in it. */
@@ -58,8 +60,9 @@ export class RunningSupervisor {
     const elsewhere = { HOME: home, HF_HUB_CACHE: join(home, "no-cache") };
     const env = { ...process.env, ...elsewhere, OPTA_LMX_HOME: home, ...options.env };
     const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `;
+    const script = `${limit}${options.before ?? ""}exec "$@"`;
     const command = [process.execPath, LMX, "serve", "--port", "0", ...(options.args ?? [])];
-    const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], {
+    const child = spawn("bash", ["-c", script, "bash", ...command], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
