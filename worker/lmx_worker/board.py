@@ -20,15 +20,22 @@ class Ticket:
     sink: Completion | CanaryRun | None = None
     waiting: RowRequest | None = None
     row: int | None = None
+    inserted: RowRequest | None = None  # what the engine was given for `row`
+    given: list[int] = field(default_factory=list)  # the tokens it has given for that
     length: int = 0  # tokens so far, prompt included
     final_length: int = 0  # tokens when the completion reaches its limit
-    started: bool = False  # the first token is out
+    started: bool = False  # the row has given a token
     since: float = field(default_factory=time.monotonic)
 
     @property
     def request_id(self) -> str | None:
         """Name of a generation; a canary has none."""
         return self.command.request_id if isinstance(self.command, Generate) else None
+
+    @property
+    def owner(self) -> str:
+        """Whose it is; a canary is nobody's."""
+        return self.command.owner if isinstance(self.command, Generate) else ""
 
 
 class Board:
@@ -68,7 +75,7 @@ class Board:
         return list(self._tickets.values())
 
     def waiting(self) -> list[Ticket]:
-        """Prepared, not yet in the engine."""
+        """Prepared, and not in the engine."""
         return [ticket for ticket in self._tickets.values() if ticket.waiting is not None]
 
     def running(self) -> list[Ticket]:

@@ -1,9 +1,14 @@
 """Typed access to an untrusted JSON object; a failure names the path, what was expected and what came."""
 
 import math
+from reprlib import Repr
 from typing import Any
 
 from lmx_worker.failure import INVALID_PARAMS, RequestFailure
+
+# What came may be megabytes of it; only its beginning and end are looked at.
+SHORT = Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 100
 
 
 class Fields:
@@ -78,11 +83,13 @@ class Fields:
         """A nested object."""
         return Fields(self._take(name), f"{self._path}.{name}")
 
-    def objects(self, name: str, *, minimum: int = 0) -> "list[Fields]":
-        """A list of objects with at least `minimum` entries."""
+    def objects(self, name: str, *, minimum: int = 0, maximum: int | None = None) -> "list[Fields]":
+        """A list of objects; how many is checked before any of them is looked at."""
         values = self._list(name)
         if len(values) < minimum:
             raise self.expected(name, f"at least {minimum} entries", values)
+        if maximum is not None and len(values) > maximum:
+            raise self.expected(name, f"at most {maximum} entries", len(values))
         return [Fields(value, f"{self._path}.{name}.{index}") for index, value in enumerate(values)]
 
     def mapping(self, name: str) -> dict[str, Any]:
@@ -135,8 +142,8 @@ def _range(what: str, minimum: float | None, maximum: float | None) -> str:
 
 def _expected(path: str, what: str, got: Any) -> RequestFailure:
     try:
-        shown = repr(got)[:100]
-    except (ValueError, RecursionError):
+        shown = SHORT.repr(got)[:100]
+    except ValueError:
         shown = type(got).__name__
     return RequestFailure(
         "invalid_request_error", f"Expected {what} at {path}, got {shown}.", number=INVALID_PARAMS, param=path

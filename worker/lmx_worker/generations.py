@@ -1,7 +1,6 @@
 """Everything between a checked `generate` or `canary` call and its last token, on the main thread."""
 
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any, assert_never
@@ -14,10 +13,13 @@ from lmx_worker.completion import Completion
 from lmx_worker.engine import EncodedPrompt, Engine, LoadedModel, RowToken
 from lmx_worker.engine_lost import EngineLost, check_engine
 from lmx_worker.failure import RequestFailure, fatal_cause, first_line
-from lmx_worker.limits import check_sampling, check_size
-from lmx_worker.pacing import Limits, Occupancy, PrefillRate, WaitingRow, choose_next, prefill_chunk
+from lmx_worker.limits import check_sampling
+from lmx_worker.occupancy import Limits
+from lmx_worker.pacing import PrefillRate, prefill_chunk
 from lmx_worker.preparation import Preparation, Prepared
+from lmx_worker.prompt_size import check_size
 from lmx_worker.queue_limit import check_queue
+from lmx_worker.row_places import RowPlaces
 from lmx_worker.status import Status
 from lmx_worker.step_lines import step_lines
 
@@ -43,6 +45,7 @@ class Generations:
         self._status = status
         self._board = Board()
         self._preparation = Preparation(model.codec, deliver_prepared, self._board.is_open)
+        self._places = RowPlaces(engine, self._board, limits, self._refused_by_engine)
         self._rate = PrefillRate()
 
     @property
@@ -68,7 +71,7 @@ class Generations:
         check_size(prompt, codec.longest_token_bytes, self._model.facts)
         ticket = self._board.open(call_id, command)
         self._count()
-        self._preparation.submit(ticket.number, prompt)
+        self._preparation.submit(ticket.number, ticket.owner, prompt)
 
     def prepared(self, prepared: Prepared) -> None:
         """A prompt came back: check it against the model, answer, and let it wait for room."""
@@ -106,7 +109,7 @@ class Generations:
         Raises:
             EngineLost: the device or allocator failed, or the engine did not come back after an exception.
         """
-        self._admit()
+        self._places.fill()
         running = self._board.running()
         started = sum(ticket.started for ticket in running)
         chunk = prefill_chunk(
@@ -140,41 +143,22 @@ class Generations:
         admitted = admit_prompt(ticket.call_id, ticket.command, prompt, self._model, self._limits.cache)
         final_length = len(prompt.token_ids) + admitted.row.max_tokens
         if isinstance(ticket.command, Generate):
-            check_queue(len(self._board.waiting()), self._occupancy(), self._limits, final_length)
+            waiting = sum(other.owner == ticket.owner for other in self._board.waiting())
+            check_queue(waiting, self._places.occupancy(), self._limits, final_length)
         if admitted.answer is not None:
             self._answer(ticket, result=admitted.answer)
         ticket.sink, ticket.waiting = admitted.sink, admitted.row
         ticket.length, ticket.final_length = len(prompt.token_ids), final_length
 
-    def _admit(self) -> None:
-        now = time.monotonic()
-        while waiting := self._board.waiting():
-            rows = [WaitingRow(ticket.length, ticket.since, ticket.final_length) for ticket in waiting]
-            chosen = choose_next(rows, self._occupancy(), self._limits, now)
-            if chosen is None:
-                return
-            ticket = waiting[chosen]
-            row, ticket.waiting = ticket.waiting, None
-            assert row is not None
-            try:
-                ticket.row = self._engine.insert(row)
-            except Exception as error:  # a refused row takes no other one with it
-                check_engine(error)
-                self._fail([ticket], "internal_error", f"The engine refused the prompt: {first_line(error)}")
-
-    def _occupancy(self) -> Occupancy:
-        running = self._board.running()
-        return Occupancy(
-            rows=len(running),
-            longest_final_tokens=max((ticket.final_length for ticket in running), default=0),
-            prefilling=[ticket.length for ticket in running if not ticket.started],
-        )
+    def _refused_by_engine(self, ticket: Ticket, error: Exception) -> None:
+        self._fail([ticket], "internal_error", f"The engine refused the prompt: {first_line(error)}")
 
     def _accept(self, ticket: Ticket | None, token: RowToken) -> dict[str, Any] | None:
         if ticket is None:
             return None
         ticket.started = True
         ticket.length += 1
+        ticket.given.append(token.token_id)
         if token.finish is not None:
             self._close(ticket)
         try:

@@ -1,49 +1,10 @@
-"""Checks of a prepared request against the loaded model, before the engine sees it.
+"""Checks of a prepared request against the loaded model, before the engine sees it."""
 
-Many clients shorten a conversation and try again only when they read "This model's maximum context length
-is": the words are part of the interface.
-"""
-
-import json
-from collections.abc import Iterator
-
-from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, Sampling, TextPrompt, TokenPrompt
+from lmx_worker.commands import Sampling
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
 from lmx_worker.footprint import CacheBudget, row_bytes
-
-SHORTEN = "shorten the messages or the prompt"
-
-
-def check_size(prompt: Prompt, longest_token_bytes: int, facts: ModelFacts) -> None:
-    """Refuse text that cannot fit however it is tokenised: tokenising tens of megabytes takes minutes.
-
-    `longest_token_bytes` is the length of the vocabulary's longest token; no text has fewer tokens than its
-    length divided by that.
-    """
-    match prompt:
-        case MessagesPrompt():
-            characters = sum(map(len, _texts(prompt)))
-        case TextPrompt(text):
-            characters = len(text)
-        case FillPrompt(prefix, suffix):
-            characters = len(prefix) + len(suffix)
-        case TokenPrompt():
-            return
-    at_least = characters // max(1, longest_token_bytes)
-    if at_least >= facts.context_tokens:
-        raise _too_long(f"at least {at_least}", facts, prompt_tokens=at_least)
-
-
-def _texts(prompt: MessagesPrompt) -> Iterator[str]:
-    """What a template may write; one that leaves some of it out still has to read all."""
-    for message in prompt.messages:
-        yield message["content"]
-        yield message.get("reasoning_content", "")
-        for call in message.get("tool_calls", ()):
-            yield call["function"]["arguments"]
-    if prompt.tools:
-        yield json.dumps(prompt.tools, ensure_ascii=False)
+from lmx_worker.prompt_size import SHORTEN, context_exceeded
 
 
 def check_prompt(token_ids: list[int], facts: ModelFacts) -> None:
@@ -61,7 +22,7 @@ def check_prompt(token_ids: list[int], facts: ModelFacts) -> None:
             param="prompt",
         )
     if len(token_ids) >= facts.context_tokens:
-        raise _too_long(str(len(token_ids)), facts, prompt_tokens=len(token_ids))
+        raise context_exceeded(f"{len(token_ids)} tokens", facts, prompt_tokens=len(token_ids))
 
 
 def check_sampling(sampling: Sampling, facts: ModelFacts) -> None:
@@ -108,15 +69,4 @@ def _too_much_cache(
         needed_bytes=needed,
         available_bytes=cache.total_bytes,
         fitting_tokens=fitting,
-    )
-
-
-def _too_long(count: str, facts: ModelFacts, *, prompt_tokens: int) -> RequestFailure:
-    return RequestFailure(
-        "context_length_exceeded",
-        f"This model's maximum context length is {facts.context_tokens} tokens, and the prompt has {count} "
-        f"tokens. Please {SHORTEN}.",
-        param="prompt",
-        prompt_tokens=prompt_tokens,
-        context_tokens=facts.context_tokens,
     )

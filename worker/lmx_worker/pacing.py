@@ -1,9 +1,9 @@
 """How much prompt work fits beside running streams, and which waiting prompt goes next. Pure decisions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from lmx_worker.footprint import CacheBudget
+from lmx_worker.fairness import in_turn, rows_to_spare
+from lmx_worker.occupancy import Limits, Occupancy, WaitingRow
 
 # A prompt chunk stalls every stream and delays every cancel: bounded in measured time and in tokens.
 MAX_CHUNK_SECONDS = 2.0
@@ -53,53 +53,62 @@ def prefill_chunk(rate: float | None, *, rows_in_prefill: int, rows_decoding: in
     return max(MIN_CHUNK, total // max(1, rows_in_prefill))
 
 
-@dataclass(frozen=True)
-class WaitingRow:
-    """A prompt not yet in the engine: its length, `since` in monotonic seconds, and its length at the end."""
-
-    tokens: int
-    since: float
-    final_tokens: int
-
-
-@dataclass(frozen=True)
-class Occupancy:
-    """Rows in the engine: how many at all, how long the longest may become, and prompt lengths in prefill."""
-
-    rows: int
-    longest_final_tokens: int
-    prefilling: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Rows at once, and what their caches may take; None: no limit beyond the rows."""
-
-    max_rows: int
-    cache: CacheBudget | None = None
-
-
 def choose_next(
-    waiting: Sequence[WaitingRow], occupancy: Occupancy, limits: Limits, now: float
+    waiting: Sequence[WaitingRow],
+    occupancy: Occupancy,
+    limits: Limits,
+    now: float,
+    turns: Mapping[str, int],
 ) -> int | None:
-    """Index of the prompt to admit now, or None to wait.
+    """Index of the prompt to admit now, or None to wait. `turns` numbers each owner's last admission.
 
-    Shortest first of those whose caches fit, except that one which waited AGEING_SECONDS goes first, and when
-    its caches do not fit nobody passes it: room only comes when rows leave. Rows count with the length they
-    may reach, so that whoever is admitted can be finished.
+    Owners take turns (fairness.py). Of one owner's prompts the shortest goes first of those whose caches fit,
+    except that one which waited AGEING_SECONDS goes first, and when its caches do not fit nobody passes it:
+    room only comes when rows leave. Rows count with the length they may reach, so that whoever is admitted
+    can be finished.
     """
-    if not waiting or occupancy.rows >= limits.max_rows:
+    if occupancy.rows >= limits.max_rows:
         return None
-    aged = [index for index, row in enumerate(waiting) if now - row.since >= AGEING_SECONDS]
-    candidates = aged[:1] if aged else range(len(waiting))
-    fitting = [index for index in candidates if _fits_cache(waiting[index], occupancy, limits)]
-    if not fitting:
-        return None
-    index = min(fitting, key=lambda i: (waiting[i].tokens, waiting[i].since))
-    return index if _fits_prefill(waiting[index], occupancy) else None
+    for owner in in_turn(waiting, occupancy, limits.max_rows, turns):
+        own = [index for index, row in enumerate(waiting) if row.owner == owner]
+        aged = [index for index in own if now - waiting[index].since >= AGEING_SECONDS]
+        candidates = aged[:1] or own
+        fitting = [index for index in candidates if _fits_cache(waiting[index], occupancy, limits)]
+        if fitting:
+            index = min(fitting, key=lambda i: (waiting[i].tokens, waiting[i].since))
+            return index if _fits_prefill(waiting[index], occupancy) else None
+        if aged:
+            return None
+    return None
+
+
+def rows_to_interrupt(
+    waiting: Sequence[WaitingRow],
+    occupancy: Occupancy,
+    limits: Limits,
+    now: float,
+    turns: Mapping[str, int],
+) -> Sequence[int]:
+    """Which running rows make room for an owner that has none, as indices; none when that would not help.
+
+    They belong to owners with more than one row and go on later, from the tokens they have.
+    """
+    order = in_turn(waiting, occupancy, limits.max_rows, turns)
+    if not order or occupancy.held[order[0]] > 0:
+        return ()
+    own = [row for row in waiting if row.owner == order[0]]
+    interrupted: list[int] = []
+    for index in rows_to_spare(occupancy):
+        interrupted.append(index)
+        if choose_next(own, occupancy.without(interrupted), limits, now, turns) is not None:
+            return interrupted
+    return ()
 
 
 def _fits_prefill(row: WaitingRow, occupancy: Occupancy) -> bool:
+    """An owner without a row does not wait for the prompts of others: the chunk is shared by one more."""
+    if occupancy.held[row.owner] == 0:
+        return True
     lengths = [*occupancy.prefilling, row.tokens]
     if len(lengths) * max(lengths) <= MAX_CHUNK_BESIDE_STREAMS:
         return True

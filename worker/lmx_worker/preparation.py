@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
 
 from lmx_worker.commands import Prompt
 from lmx_worker.engine import EncodedPrompt, TextCodec
 from lmx_worker.failure import RequestFailure, first_line
+from lmx_worker.turns import TurnQueue
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,10 @@ class Prepared:
 
 
 class Preparation:
-    """Owns the thread. `deliver` and `is_open` are called from it; tickets not open any more are skipped."""
+    """Owns the thread. `deliver` and `is_open` are called from it; tickets not open any more are skipped.
+
+    Owners take turns: however much one of them asks for, another waits for one prompt of its at most.
+    """
 
     def __init__(
         self, codec: TextCodec, deliver: Callable[[Prepared], None], is_open: Callable[[int], bool]
@@ -27,16 +30,16 @@ class Preparation:
         self._codec = codec
         self._deliver = deliver
         self._is_open = is_open
-        self._jobs: SimpleQueue[tuple[int, Prompt]] = SimpleQueue()
+        self._jobs: TurnQueue[tuple[int, Prompt]] = TurnQueue()
         threading.Thread(target=self._run, name="prepare", daemon=True).start()
 
-    def submit(self, ticket: int, prompt: Prompt) -> None:
+    def submit(self, ticket: int, owner: str, prompt: Prompt) -> None:
         """Queue a prompt; its answer arrives through `deliver`."""
-        self._jobs.put((ticket, prompt))
+        self._jobs.put(owner, (ticket, prompt))
 
     def _run(self) -> None:
         while True:
-            ticket, prompt = self._jobs.get()
+            ticket, prompt = self._jobs.take()
             if self._is_open(ticket):
                 self._deliver(Prepared(ticket, self._encode(prompt)))
 

@@ -33,6 +33,10 @@ MAX_ALTERNATIVES = 20
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 1000
 MAX_OWNER_CHARACTERS = 64
+# As many as the supervisor takes of a client.
+MAX_MESSAGES = 20_000
+MAX_TOOLS = 2_000
+MAX_CALLS = 1_000
 
 
 @dataclass(frozen=True)
@@ -169,9 +173,10 @@ def _stop(request: Fields) -> tuple[str, ...]:
 def _prompt(fields: Fields) -> Prompt:
     match fields.text("kind"):
         case "messages":
+            messages = fields.objects("messages", minimum=1, maximum=MAX_MESSAGES)
             prompt: Prompt = MessagesPrompt(
-                messages=tuple(_message(message) for message in fields.objects("messages", minimum=1)),
-                tools=tuple(_tool(tool) for tool in fields.objects("tools")),
+                messages=tuple(_message(message) for message in messages),
+                tools=tuple(_tool(tool) for tool in fields.objects("tools", maximum=MAX_TOOLS)),
                 chat_template_kwargs=fields.mapping("chat_template_kwargs"),
             )
         case "text":
@@ -196,7 +201,8 @@ def _message(fields: Fields) -> dict[str, Any]:
         if value is not None:
             message[name] = value
     if fields.has("tool_calls"):
-        message["tool_calls"] = [_tool_call(call) for call in fields.objects("tool_calls")]
+        calls = fields.objects("tool_calls", maximum=MAX_CALLS)
+        message["tool_calls"] = [_tool_call(call) for call in calls]
     fields.done()
     return message
 

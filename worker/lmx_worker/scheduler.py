@@ -19,7 +19,7 @@ from lmx_worker.failure import (
 )
 from lmx_worker.footprint import CacheBudget
 from lmx_worker.generations import Generations, Send
-from lmx_worker.pacing import Limits
+from lmx_worker.occupancy import Limits
 from lmx_worker.preparation import Prepared
 from lmx_worker.protocol import PROTOCOL_VERSION, Call
 from lmx_worker.status import Status

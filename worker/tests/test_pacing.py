@@ -1,19 +1,23 @@
 import pytest
 
 from lmx_worker.footprint import CacheBudget, CacheFootprint
+from lmx_worker.occupancy import Limits, Occupancy, RunningRow, WaitingRow
 from lmx_worker.pacing import (
     MAX_CHUNK_ALONE,
     MIN_CHUNK,
-    Limits,
-    Occupancy,
     PrefillRate,
-    WaitingRow,
     choose_next,
     prefill_chunk,
 )
 
 NO_LIMIT = Limits(max_rows=32)
-EMPTY = Occupancy(rows=0, longest_final_tokens=0, prefilling=[])
+EMPTY = Occupancy([])
+
+
+def occupied(rows: int, final_tokens: int, prefilling: list[int]) -> Occupancy:
+    """So many rows that may become so long; those in prefill have prompts of these lengths."""
+    lengths = [*prefilling, *[1] * (rows - len(prefilling))]
+    return Occupancy([RunningRow(n, final_tokens, i < len(prefilling)) for i, n in enumerate(lengths)])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def choose(
     *tokens: int, occupancy: Occupancy = EMPTY, limits: Limits = NO_LIMIT, ages: float = 0, more: int = 0
 ) -> int | None:
     waiting = [WaitingRow(length, since=10.0, final_tokens=length + more) for length in tokens]
-    return choose_next(waiting, occupancy, limits, now=10.0 + ages)
+    return choose_next(waiting, occupancy, limits, now=10.0 + ages, turns={})
 
 
 def test_the_shortest_goes_first_until_one_has_waited_long() -> None:
@@ -61,17 +65,17 @@ def test_the_shortest_goes_first_until_one_has_waited_long() -> None:
 
 
 def test_rows_are_limited() -> None:
-    assert choose(5, occupancy=Occupancy(32, 10, [])) is None
-    assert choose(5, occupancy=Occupancy(31, 10, [])) == 0
+    assert choose(5, occupancy=occupied(32, 10, [])) is None
+    assert choose(5, occupancy=occupied(31, 10, [])) == 0
 
 
 def test_short_prompts_share_a_prefill_and_a_long_one_has_one_companion() -> None:
-    assert choose(5, occupancy=Occupancy(30, 10, [10] * 30)) == 0
-    assert choose(5, occupancy=Occupancy(7, 100, [100] * 7)) == 0
-    assert choose(5, occupancy=Occupancy(8, 100, [100] * 8)) is None
-    assert choose(5, occupancy=Occupancy(1, 9000, [9000])) == 0
-    assert choose(5, occupancy=Occupancy(2, 9000, [9000, 10])) is None
-    assert choose(9000, occupancy=Occupancy(2, 10, [10, 10])) is None
+    assert choose(5, occupancy=occupied(30, 10, [10] * 30)) == 0
+    assert choose(5, occupancy=occupied(7, 100, [100] * 7)) == 0
+    assert choose(5, occupancy=occupied(8, 100, [100] * 8)) is None
+    assert choose(5, occupancy=occupied(1, 9000, [9000])) == 0
+    assert choose(5, occupancy=occupied(2, 9000, [9000, 10])) is None
+    assert choose(9000, occupancy=occupied(2, 10, [10, 10])) is None
 
 
 def limited_to(tokens: int) -> Limits:
@@ -82,22 +86,22 @@ def limited_to(tokens: int) -> Limits:
 def test_the_padded_cache_is_what_counts() -> None:
     """Trap e: fifteen short rows beside one of 8000 tokens cost sixteen times 8000."""
     limits = limited_to(2 * (8000 + 255))
-    assert choose(100, occupancy=Occupancy(15, 200, []), limits=limits) == 0
-    assert choose(8000, occupancy=Occupancy(15, 200, []), limits=limits) is None
-    assert choose(8000, occupancy=Occupancy(1, 200, []), limits=limits) == 0
-    assert choose(100, occupancy=Occupancy(2, 8000, []), limits=limits) is None
+    assert choose(100, occupancy=occupied(15, 200, []), limits=limits) == 0
+    assert choose(8000, occupancy=occupied(15, 200, []), limits=limits) is None
+    assert choose(8000, occupancy=occupied(1, 200, []), limits=limits) == 0
+    assert choose(100, occupancy=occupied(2, 8000, []), limits=limits) is None
     assert choose(20_000, limits=limits) == 0, "alone in the engine anything may run"
 
 
 def test_a_row_counts_with_the_length_it_may_reach() -> None:
     limits = limited_to(2 * (1000 + 255))
-    assert choose(10, occupancy=Occupancy(1, 1000, []), limits=limits, more=990) == 0
-    assert choose(10, occupancy=Occupancy(1, 1000, []), limits=limits, more=991) is None
+    assert choose(10, occupancy=occupied(1, 1000, []), limits=limits, more=990) == 0
+    assert choose(10, occupancy=occupied(1, 1000, []), limits=limits, more=991) is None
 
 
 def test_a_row_without_room_is_passed_until_it_has_waited_long() -> None:
-    limits, occupancy = limited_to(2 * (1000 + 255)), Occupancy(1, 500, [])
+    limits, occupancy = limited_to(2 * (1000 + 255)), occupied(1, 500, [])
     waiting = [WaitingRow(10, 10.0, 5000), WaitingRow(20, 10.5, 30)]
-    assert choose_next(waiting, occupancy, limits, now=11.0) == 1
-    assert choose_next(waiting, occupancy, limits, now=12.1) is None
-    assert choose_next(waiting, EMPTY, limits, now=12.1) == 0
+    assert choose_next(waiting, occupancy, limits, now=11.0, turns={}) == 1
+    assert choose_next(waiting, occupancy, limits, now=12.1, turns={}) is None
+    assert choose_next(waiting, EMPTY, limits, now=12.1, turns={}) == 0

@@ -45,9 +45,11 @@ class Conversation:
         self.inbox.put(call)
         return self._ids
 
-    def ask(self, request_id: str, text: str, max_tokens: int | None = 4, **options: Any) -> int:
+    def ask(
+        self, request_id: str, text: str, max_tokens: int | None = 4, owner: str | None = None, **options: Any
+    ) -> int:
         request = chat(text, max_tokens=max_tokens, **options)
-        return self.put("generate", request_id=request_id, request=request)
+        return self.put("generate", request_id=request_id, owner=owner, request=request)
 
     def run_until_idle(self) -> None:
         """Tick until nothing is in flight; a tick with prompts in preparation waits for them."""
