@@ -158,6 +158,16 @@ export const advisorySchema = z.strictObject({
   source: z.string().min(1).describe("where that is known from"),
 });
 
+export const clientsSchema = z.strictObject({
+  upload_bytes_per_second: z
+    .number()
+    .int()
+    .min(0)
+    .default(2_048)
+    .describe("a body that comes slower is refused; 0: however slow"),
+  upload_grace_seconds: seconds(10, 300).describe("the time over which that is measured, again and again"),
+});
+
 export const configSchema = z.strictObject({
   host: z
     .string()
@@ -174,6 +184,7 @@ export const configSchema = z.strictObject({
     .describe(
       "clients' connections at once; null: as many as the limit of open files leaves room for, 4096 at most",
     ),
+  clients: clientsSchema.prefault({}).describe("how patient the service is with slow clients"),
   api_keys: z
     .array(z.string().min(8))
     .default([])

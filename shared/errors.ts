@@ -125,6 +125,12 @@ export const ERRORS = {
     status: 413,
     when: "the body or the encoded request is over its cap",
   },
+  request_timeout: {
+    ...invalid,
+    status: 408,
+    retryable: true,
+    when: "the headers or the body came too slowly; the connection is closed",
+  },
   unsupported_media_type: { ...invalid, status: 415, when: "the content type is not application/json" },
   method_not_allowed: { ...invalid, status: 405, when: "the path exists, the method does not" },
   invalid_api_key: {

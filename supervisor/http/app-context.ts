@@ -4,6 +4,7 @@ import type { Config } from "../../shared/config.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { BodyDecoder } from "./body/body-decoder.ts";
+import type { UploadPace } from "./body/upload-pace.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { OwnedRequest, Owners } from "./owners.ts";
 import type { RequestMemory, RequestShare } from "./request-memory.ts";
@@ -34,6 +35,8 @@ export interface AppEnv {
     model?: string;
     /** Settles when a streamed answer is over; it never rejects. */
     streamEnd?: Promise<StreamEnd>;
+    /** How fast its body has to come. */
+    pace?: UploadPace;
     /** Whose it is. */
     owned?: OwnedRequest;
     /** What it holds of the memory for requests. */
@@ -46,7 +49,7 @@ export interface AppEnv {
 export type App = OpenAPIHono<AppEnv>;
 
 /** The part of the configuration the HTTP layer reads. */
-export type HttpConfig = Pick<Config, "host" | "api_keys" | "admin_keys" | "allowed_origins">;
+export type HttpConfig = Pick<Config, "host" | "api_keys" | "admin_keys" | "allowed_origins" | "clients">;
 
 /** What every route may use. */
 export interface RouteContext {

@@ -67,8 +67,7 @@ function whatIsWrong(error: NodeJS.ErrnoException): BadHttpAnswer {
       };
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return {
-        problem: new LmxError("invalid_request_error", "The request did not arrive in time."),
-        status: 408,
+        problem: new LmxError("request_timeout", "The request did not arrive in time."),
         reason: "Request Timeout",
       };
     default:

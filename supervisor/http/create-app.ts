@@ -16,6 +16,7 @@ import { countOutcomes } from "./middleware/count-outcomes.ts";
 import { errorsOnly } from "./middleware/errors-only.ts";
 import { followConfig } from "./middleware/follow-config.ts";
 import { loopbackHost } from "./middleware/loopback-host.ts";
+import { paceUploads } from "./middleware/pace-uploads.ts";
 import { refuseLatecomers } from "./middleware/refuse-latecomers.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { sameOrigin } from "./middleware/same-origin.ts";
@@ -85,7 +86,7 @@ export function createApp(options: AppOptions): App {
     followConfig(config, ({ allowed_origins }) => allowedOrigins(allowed_origins)),
   );
   app.use("/admin/*", sameOrigin());
-  app.use(followConfig(config, authenticate));
+  app.use(followConfig(config, authenticate), followConfig(config, paceUploads));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
   const apiKeys = () => config().api_keys;

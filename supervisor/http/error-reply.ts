@@ -54,6 +54,8 @@ function errorHeaders(error: LmxError): Record<string, string> {
     const seconds = Math.ceil(error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS);
     headers["retry-after"] = String(Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_SECONDS));
   }
+  // What is left of the request would be taken for the next one.
+  if (error.code === "request_timeout") headers.connection = "close";
   if (error.code === "invalid_api_key") headers["www-authenticate"] = "Bearer";
   return headers;
 }

@@ -68,7 +68,10 @@ async function readCall<Api extends InferenceApi>(
 ): Promise<Encoded<CallOf<Api>>> {
   const { headers } = c.req.raw;
   requireJson(headers);
-  const body = await readBody(c.req.raw, INFERENCE_LIMITS, c.get("share"));
+  const body = await readBody(c.req.raw, INFERENCE_LIMITS, {
+    share: c.get("share"),
+    pace: c.get("pace"),
+  });
   const { byteLength } = body.bytes;
   const call = await bodies.decode(api, body, {
     assignedSeed: randomInt(SEED_LIMIT),

@@ -1,5 +1,6 @@
 import {
   type Config,
+  clientsSchema,
   type ModelSettings,
   memorySchema,
   modelSettingsSchema,
@@ -39,6 +40,7 @@ export type Path = readonly [keyof Config, ...string[]];
 
 /** Sections whose values are changed one by one. */
 const SECTIONS = {
+  clients: Object.keys(clientsSchema.shape),
   memory: Object.keys(memorySchema.shape),
   quarantine: Object.keys(quarantineSchema.shape),
   safe_mode: Object.keys(safeModeSchema.shape),
@@ -55,6 +57,7 @@ const EFFECTS: Readonly<Partial<Record<keyof Config, Effect>>> = {
   allowed_origins: "now",
   aliases: "now",
   auto_load: "now",
+  clients: "now",
   load_on_request: "now",
   log_level: "now",
   memory: "now",

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { clientsSchema } from "../../shared/config.ts";
 import { ERRORS, type ErrorCode, LmxError, type LmxErrorOptions } from "../../shared/errors.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
 import { INFERENCE_LIMITS } from "../../supervisor/http/body/body-limits.ts";
@@ -51,6 +52,13 @@ const LOAD = "/admin/models/load";
 const CHAT_PATH = "/v1/chat/completions";
 const TEXT = { "content-type": "text/plain" };
 const HUGE = { "content-length": String(INFERENCE_LIMITS.bytes + 1) };
+/** A request whose body stops in the middle, to a service that waits 10 ms for the rest. */
+const stalled = (path: string) => {
+  const clients = clientsSchema.parse({ upload_grace_seconds: 0.01 });
+  const body = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from("{")) });
+  const request = { method: "POST", headers: JSON_TYPE, body, duplex: "half" } as RequestInit;
+  return testApp({ config: { clients } }).app.request(path, request);
+};
 const inference = (status: number, send: Request["send"], retry = false): Request => ({
   surface: "inference",
   status,
@@ -84,6 +92,10 @@ const FROM_HTTP: Partial<Record<ErrorCode, readonly Request[]>> = {
   request_too_large: [
     inference(413, ({ app }) => post(app, CHAT_PATH, CHAT, HUGE)),
     admin(413, ({ app }) => post(app, LOAD, { model_id: "demo" }, HUGE)),
+  ],
+  request_timeout: [
+    { ...inference(408, () => stalled(CHAT_PATH)), retry: true },
+    { ...admin(408, () => stalled(LOAD)), retry: true },
   ],
   unsupported_media_type: [
     inference(415, ({ app }) => post(app, CHAT_PATH, CHAT, TEXT)),

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { ConfigReload, ConfigReport } from "../../shared/admin-config.ts";
 import type { SweepStatus } from "../../shared/admin-sweep.ts";
+import { clientsSchema } from "../../shared/config.ts";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
 import type { Actor, OperatorWord } from "../../supervisor/cluster/cluster.ts";
 import { EventLog } from "../../supervisor/cluster/event-log.ts";
@@ -149,6 +150,7 @@ const NO_KEYS: HttpConfig = {
   api_keys: [],
   admin_keys: [],
   allowed_origins: [],
+  clients: clientsSchema.parse({}),
 };
 
 export interface TestAppOptions {

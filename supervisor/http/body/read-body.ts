@@ -1,5 +1,7 @@
 import type { RequestShare } from "../request-memory.ts";
 import { type BodyLimits, BodyMeter, checkDeclaredLength } from "./body-limits.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
+import { type UploadPace, watchUpload } from "./upload-pace.ts";
 
 /** A body's bytes, and how many JSON values they hold. */
 export interface ReadBody {
@@ -7,38 +9,55 @@ export interface ReadBody {
   readonly values: number;
 }
 
+/** What watches a body while it comes. */
+export interface UploadGuards {
+  /** Is told of every byte that has come, and may take their room back. */
+  readonly share?: RequestShare | undefined;
+  readonly pace?: UploadPace | undefined;
+}
+
 /**
  * Reads a request body, giving up the moment it is over a limit: from its declared length before a byte is read, else
  * while it arrives. The rest is left unread; the listener discards it after the answer.
- * @param share is told of every byte that has come
- * @throws LmxError request_too_large, rate_limit_exceeded, invalid_request_error
+ * @throws LmxError request_too_large, request_timeout, rate_limit_exceeded, invalid_request_error
  */
 export async function readBody(
   request: Request,
   limits: BodyLimits,
-  share?: RequestShare,
+  { share, pace }: UploadGuards = {},
 ): Promise<ReadBody> {
   checkDeclaredLength(Number(request.headers.get("content-length") ?? 0), limits);
   if (request.body === null) return { bytes: new Uint8Array(), values: 0 };
   const meter = new BodyMeter(limits);
-  const chunks: Uint8Array[] = [];
-  const reader = request.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return { bytes: joined(chunks), values: meter.values };
-    meter.feed(value);
-    share?.add(value.byteLength);
-    chunks.push(value);
+  const gathered = new GatheredBytes();
+  const givenUp = Promise.withResolvers<never>();
+  let isOver = false;
+  share?.arriving(givenUp.reject);
+  const endWatch = pace && watchUpload(pace, () => gathered.length, givenUp.reject);
+  try {
+    // One race for the whole body: one for each piece would leave a trace of each at the promise that never settles.
+    await Promise.race([pump(request.body, take), givenUp.promise]);
+    return { bytes: gathered.joined(), values: meter.values };
+  } finally {
+    isOver = true;
+    endWatch?.();
+    share?.arrived();
+  }
+
+  function take(piece: Uint8Array): boolean {
+    if (isOver) return false;
+    meter.feed(piece);
+    share?.add(piece.byteLength);
+    gathered.push(piece);
+    return true;
   }
 }
 
-/** In memory of its own: pooled chunks could not be handed to another thread. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
+/** Reads until the end, or until a piece is not wanted any more. */
+async function pump(body: ReadableStream<Uint8Array>, take: (piece: Uint8Array) => boolean): Promise<void> {
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || !take(value)) return;
   }
-  return bytes;
 }

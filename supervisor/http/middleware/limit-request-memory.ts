@@ -3,10 +3,10 @@ import type { AppEnv } from "../app-context.ts";
 import type { RequestMemory } from "../request-memory.ts";
 import { whenOver } from "./when-over.ts";
 
-/** A request has its share of the memory for requests until its answer, or its stream, is over. */
+/** Behind `claimOwner`: a request has its share of the memory for requests until its answer, or its stream, is over. */
 export function limitRequestMemory(memory: RequestMemory): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const share = memory.open();
+    const share = memory.open(c.get("owned")?.owner ?? "");
     c.set("share", share);
     await whenOver(c, next, share.release);
   };

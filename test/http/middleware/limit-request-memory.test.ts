@@ -4,8 +4,8 @@ import { RequestMemory } from "../../../supervisor/http/request-memory.ts";
 import { FakeCluster, FakeGeneration, PONG } from "../fake-cluster.ts";
 import { CHAT, chat, errorOf, JSON_TYPE, post, testApp } from "../test-app.ts";
 
-/** Room for two short requests and a little text. */
-const MAX_BYTES = 2 * 32 * 1024 + 4_096;
+/** Room for two short requests and a little text of one client, and as much for others. */
+const MAX_BYTES = 2 * (2 * 32 * 1024 + 4_096);
 const LONG = { messages: [{ role: "user", content: "x".repeat(8_000) }] };
 
 function parts() {
