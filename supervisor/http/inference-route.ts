@@ -81,11 +81,8 @@ async function readCall<Api extends InferenceApi>(
       return cluster.settings(model);
     },
   });
-  // From here on the prompts are held instead of the body. Numbers may be written longer than they came.
-  const promptBytes = [...new Set(call.requests.map(({ prompt }) => prompt))].reduce(
-    (sum, { bytes }) => sum + bytes.byteLength,
-    0,
-  );
+  // From here on the prompts are held instead of the body, and the worker reads one for each choice.
+  const promptBytes = call.requests.reduce((sum, { prompt }) => sum + prompt.bytes.byteLength, 0);
   c.get("share")?.add(Math.max(0, promptBytes - byteLength));
   return call;
 }

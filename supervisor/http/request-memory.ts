@@ -5,8 +5,8 @@ import { type ArrivingBody, chooseYielding, hasRoom } from "../policy/request-ro
 const MIB = 1024 * 1024;
 
 /**
- * Bodies that are held at once, bytes. A parsed body takes up to two bytes a character, so that a full house is about
- * half a gigabyte: far below the heap at which Node ends the process, and four bodies of the largest size.
+ * Bodies and prompts that are held at once, bytes. Both are kept as bytes, outside the heap, so that a full house is
+ * what it says: sixteen of the largest bodies.
  */
 export const MAX_HELD_BYTES = 256 * MIB;
 

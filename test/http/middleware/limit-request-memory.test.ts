@@ -78,6 +78,17 @@ describe("the memory for requests", () => {
     expect(requestMemory.heldBytes).toBe(0);
   });
 
+  it("counts a prompt once for each of its choices, because the worker is sent it so often", async () => {
+    const { app, generations, requestMemory } = parts();
+    const prompt = { messages: [{ role: "user", content: "x".repeat(6_000) }] };
+    const one = chat(app, prompt);
+    await expect.poll(() => generations.length).toBe(1);
+    generations[0]?.push(...PONG);
+    expect((await one).status).toBe(200);
+    expect((await chat(app, { ...prompt, n: 8 })).status).toBe(429);
+    expect(requestMemory.heldBytes).toBe(0);
+  });
+
   it("refuses a body the moment it does not fit, without reading the rest", async () => {
     const { app, generations, requestMemory } = parts();
     const running = chat(app);
