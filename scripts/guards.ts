@@ -7,21 +7,33 @@ import { packageFiles } from "../supervisor/host/package-files.ts";
 import { loadConfig } from "../supervisor/load-config.ts";
 import { ensureRuntime } from "../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../supervisor/runtime/show-runtime-progress.ts";
-import { type Edit, GUARDS, type Guard } from "../test/chaos/guards.ts";
+import { ABUSE_GUARDS } from "../test/abuse/guards.ts";
+import { GUARDS as CHAOS_GUARDS, type Edit, type Guard } from "../test/chaos/guards.ts";
 
 /**
- * Can the fault matrix fail? Takes the guard of each row out of a copy of the sources and runs the row's tests, which
- * must fail: `npm run guards`, or `npm run guards -- W5 H3` for some.
+ * Can the fault matrix and the abuse suite fail? Takes the guard of each row out of a copy of the sources and runs the
+ * row's tests, which must fail: `npm run guards`, or `npm run guards -- W5 B3` for some.
  */
 const ROOT = join(import.meta.dirname, "..");
 /** A test that waits for what cannot come any more is given up sooner than in earnest. Milliseconds. */
 const TEST_TIMEOUT_MS = "60000";
+const SUITES = [
+  { directory: "test/chaos", guards: CHAOS_GUARDS },
+  { directory: "test/abuse", guards: ABUSE_GUARDS },
+];
+/** By the row's id, which no other suite has. */
+const GUARDS: Readonly<Record<string, Guard & { readonly directory: string }>> = Object.fromEntries(
+  SUITES.flatMap(({ directory, guards }) =>
+    Object.entries(guards).map(([id, guard]) => [id, { ...guard, directory }]),
+  ),
+);
 
 const wanted = process.argv.slice(2);
 if (wanted.includes("--help") || wanted.includes("-h")) {
   console.log(`Usage: npm run guards -- [rows]
 
-Takes the guard of each row of the fault matrix out of a copy of the sources and runs the row's tests, which must fail.
+Takes the guard of each row of the fault matrix and the abuse suite out of a copy of the sources and runs the row's
+tests, which must fail.
 Without rows all ${Object.keys(GUARDS).length} are tried, which takes an hour or two.
 
 Rows: ${Object.keys(GUARDS).join(" ")}`);
@@ -73,7 +85,10 @@ function copySources(): void {
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
 }
 
-async function runWithout(id: string, guard: Guard): Promise<{ hasFailed: boolean; reason: string }> {
+async function runWithout(
+  id: string,
+  guard: (typeof GUARDS)[string],
+): Promise<{ hasFailed: boolean; reason: string }> {
   const undo = (guard.also === undefined ? [guard] : [guard, guard.also]).map(takeOut);
   try {
     return await runTests(id, guard);
@@ -92,12 +107,16 @@ function takeOut({ file, remove, put }: Edit): () => void {
 }
 
 /** One failure is enough. */
-async function runTests(id: string, { tests }: Guard): Promise<{ hasFailed: boolean; reason: string }> {
-  const which = tests === undefined ? ["test/chaos", "-t", `${id}: `] : [...tests];
+async function runTests(
+  id: string,
+  { tests, directory }: (typeof GUARDS)[string],
+): Promise<{ hasFailed: boolean; reason: string }> {
+  const which = tests === undefined ? [directory, "-t", `${id}: `] : [...tests];
   const vitest = join(copy, "node_modules/.bin/vitest");
   const env = {
     ...process.env,
     CHAOS: "all",
+    ABUSE: "quick",
     NO_COLOR: "1",
     CHAOS_TIMEOUT_MS: TEST_TIMEOUT_MS,
     OPTA_LMX_RUNTIMES: runtimesDirectory,

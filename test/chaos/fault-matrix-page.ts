@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { rowCallsIn } from "../support/row-calls.ts";
 import { FAULT_MATRIX, type RowId } from "./matrix.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -49,28 +50,20 @@ export const LATER: Readonly<Partial<Record<RowId, string>>> = {
   W1e: "comes with the continuation of streams",
 };
 
-const CALL = /\b(row|slowRow)\(\s*"(\w+)",\s*"(\w+)",\s*(?:"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g;
-
 /** Every test of the matrix, as the sources name it. @throws when one that is named elsewhere is not there any more */
 export function rowTests(): RowTest[] {
-  const tests = readdirSync(import.meta.dirname)
-    .filter((name) => name.endsWith(".test.ts"))
-    .flatMap((name) => testsIn(`test/chaos/${name}`));
+  const tests = rowCallsIn("test/chaos", ["row", "slowRow"], 3).map(
+    ({ call, texts: [id = "", kind = "", name = ""], file }) => ({
+      id,
+      kind,
+      name,
+      file,
+      isSlow: call === "slowRow",
+    }),
+  );
   for (const { file, name } of ELSEWHERE)
     if (!readFileSync(join(ROOT, file), "utf8").includes(name)) throw new Error(`${file} has no "${name}"`);
   return [...tests, ...ELSEWHERE.map((test) => ({ ...test, isSlow: false }))];
-}
-
-function testsIn(file: string): RowTest[] {
-  const source = readFileSync(join(ROOT, file), "utf8");
-  return [...source.matchAll(CALL)].map(([, call = "", id = "", kind = "", plain, template]) => ({
-    id,
-    kind,
-    // A template stands for several tests.
-    name: (plain ?? template ?? "").replaceAll(/\$\{(\w+)\}/g, "($1)").replaceAll('\\"', '"'),
-    file,
-    isSlow: call === "slowRow",
-  }));
 }
 
 /** docs/fault-matrix.md, written from the tests. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { ABUSE_GUARDS } from "../abuse/guards.ts";
 import { LATER } from "./fault-matrix-page.ts";
 import { GUARDS } from "./guards.ts";
 import { FAULT_MATRIX } from "./matrix.ts";
@@ -12,9 +13,16 @@ it("every row of the matrix names the guard without which it fails", () => {
   expect(Object.keys(GUARDS).toSorted()).toEqual(rows.toSorted());
 });
 
-it.each(Object.entries(GUARDS))("the guard of %s is still where it was", (_, guard) => {
-  for (const { file, remove, put } of guard.also === undefined ? [guard] : [guard, guard.also]) {
-    expect(readFileSync(join(ROOT, file), "utf8").split(remove)).toHaveLength(2);
-    expect(put).not.toBe(remove);
-  }
+it("no two suites have a row of the same name", () => {
+  expect(Object.keys(GUARDS).filter((id) => id in ABUSE_GUARDS)).toEqual([]);
 });
+
+it.each(Object.entries({ ...GUARDS, ...ABUSE_GUARDS }))(
+  "the guard of %s is still where it was",
+  (_, guard) => {
+    for (const { file, remove, put } of guard.also === undefined ? [guard] : [guard, guard.also]) {
+      expect(readFileSync(join(ROOT, file), "utf8").split(remove)).toHaveLength(2);
+      expect(put).not.toBe(remove);
+    }
+  },
+);

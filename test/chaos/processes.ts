@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
@@ -68,6 +68,16 @@ export function openFiles(pid: number): number {
 /** Resident memory in bytes. */
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+}
+
+/** The most that was resident since the process started or `forgetPeak`, bytes. */
+export function peakResidentBytes(pid: number): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(read(pid, "status"))?.[1] ?? 0) * 1024;
+}
+
+/** From now on `peakResidentBytes` counts anew. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(join("/proc", String(pid), "clear_refs"), "5");
 }
 
 /** Address space in bytes. */
