@@ -191,6 +191,12 @@ export const configSchema = z.strictObject({
     .describe("keys for inference, sent as `Authorization: Bearer` or `X-API-Key`"),
   admin_keys: z.array(z.string().min(8)).default([]).describe("keys for `/admin`, sent as `X-Admin-Key`"),
   allowed_origins: z.array(z.string()).default([]).describe("browser origins allowed to call `/v1` (CORS)"),
+  trusted_proxy: z
+    .boolean()
+    .default(false)
+    .describe(
+      "answer requests that come through a proxy (`Forwarded`, `Via`, `X-Forwarded-…`, `X-Real-IP`) also where no key is configured; the proxy must then keep strangers out",
+    ),
   model_roots: z.array(z.string()).default([]).describe("more directories with `<org>/<name>` model folders"),
   huggingface_cache: z
     .union([z.boolean(), z.string().min(1)])

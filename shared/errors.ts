@@ -147,6 +147,13 @@ export const ERRORS = {
     retryable: false,
     when: "the Host, Origin or Sec-Fetch-Site header is not one this server answers",
   },
+  forbidden_proxy: {
+    openaiType: "permission_error",
+    anthropicType: "permission_error",
+    status: 403,
+    retryable: false,
+    when: "no key is configured for this path, and the request came through a proxy that is not trusted (`trusted_proxy`)",
+  },
   internal_error: {
     openaiType: "server_error",
     anthropicType: "api_error",

@@ -21,6 +21,8 @@ interface ConfigPaths {
   readonly lockFile: string;
   /** Where the running supervisor notes its address. */
   readonly addressFile: string;
+  /** Where commands meet the running supervisor. */
+  readonly adminSocket: string;
   readonly modelsDirectory: string;
   /** `runtimes` in the state directory or OPTA_LMX_RUNTIMES. */
   readonly runtimesDirectory: string;
@@ -88,6 +90,7 @@ export function configPaths({
     dossiersDirectory: inState("dossiers"),
     lockFile: inState("supervisor.lock"),
     addressFile: inState("address.json"),
+    adminSocket: inState("admin.sock"),
     modelsDirectory: inState("models"),
     runtimesDirectory: absolute(env.OPTA_LMX_RUNTIMES || inState("runtimes"), process.cwd(), home),
   };

@@ -3,10 +3,12 @@ import { EXIT_CODES } from "./cli/exit-codes.ts";
 import { printableLines } from "./cli/printable.ts";
 import type { ConfigFlags } from "./config/config-sources.ts";
 import { closeInherited } from "./host/close-inherited.ts";
+import { humanAccounts } from "./host/human-accounts.ts";
 import { LockHeldError } from "./host/lock-file.ts";
 import { packageFiles } from "./host/package-files.ts";
 import { type StartEnvironment, takeSecrets } from "./host/take-secrets.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
+import { openDoors } from "./policy/open-doors.ts";
 import { RuntimeBuildError } from "./runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "./runtime/show-runtime-progress.ts";
 import { openServiceLog } from "./service-log.ts";
@@ -76,6 +78,7 @@ async function serveUntilStopped({ loaded, readConfig, log, environment }: Start
   log.info({ pid: process.pid, url: supervisor.url, version: packageFiles().version }, "service started");
   if (isReloadAsked) void supervisor.reloadConfig();
   say(`Opta-LMX answers at ${supervisor.url}`);
+  void warnOfOpenDoors(loaded, log);
   const failed = supervisor.started.then(
     () => new Promise<never>(() => {}),
     (error: unknown) => error,
@@ -88,6 +91,12 @@ async function serveUntilStopped({ loaded, readConfig, log, environment }: Start
   await supervisor.stop();
   log.info("service stopped");
   return typeof outcome === "string" ? EXIT_CODES.ok.code : explain(outcome);
+}
+
+/** Other people of this machine reach the port too. */
+async function warnOfOpenDoors({ config, paths }: LoadedConfig, log: Logger): Promise<void> {
+  const open = openDoors(config, await humanAccounts(), paths.configFile);
+  if (open !== null) log.warn(`${open.who}. ${open.nextStep}`);
 }
 
 /** Tells about every model of `auto_load` once it serves, with a line that can be pasted. */

@@ -30,6 +30,7 @@ import { createCatalogue } from "./models/catalogue.ts";
 import { withAliases } from "./models/live-aliases.ts";
 import { DEMO_MODEL_ID, modelRoots } from "./models/model-roots.ts";
 import { noteInAudit } from "./note-in-audit.ts";
+import { describeAdminSocket, openAdminSocket } from "./open-admin-socket.ts";
 import { openState } from "./open-state.ts";
 import { connectionLimit } from "./policy/connection-limit.ts";
 import type { ServiceStartNumbers } from "./policy/service-start.ts";
@@ -220,13 +221,16 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         throw error;
       },
     );
-    const removeAddress = await writeAddress(paths.addressFile, listener.url).catch(() => async () => {});
+    const adminSocket = await openAdminSocket(app, paths, state.isLocked);
+    if (adminSocket.problem !== null) log.warn(describeAdminSocket(adminSocket, listener.url));
+    const address = { url: listener.url, socket: adminSocket.path };
+    const removeAddress = await writeAddress(paths.addressFile, address).catch(() => async () => {});
     void runtime.ready.then(() => pool.warm()).catch(() => {});
     const stopWatching = watchDegraded(state.degraded, events);
     // Readers of events stay until there is nothing more to tell.
-    const close = () => {
+    const close = async () => {
       events.close();
-      return listener.close();
+      await Promise.all([listener.close(), adminSocket.close()]);
     };
     const stopper = new Stopper({
       cluster,

@@ -87,6 +87,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/live-config.ts",
       "supervisor/load-config.ts",
       "supervisor/note-in-audit.ts",
+      "supervisor/open-admin-socket.ts",
       "supervisor/open-state.ts",
       "supervisor/service-mode.ts",
       "supervisor/service-status.ts",
@@ -144,6 +145,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     ],
     packages: ["pino"],
     node: false,
+  },
+  "supervisor/open-admin-socket.ts": {
+    rooms: ["supervisor/host", "supervisor/http", "supervisor/load-config.ts"],
+    packages: [],
+    node: true,
   },
   "supervisor/open-state.ts": {
     rooms: ["supervisor/host", "supervisor/store", "supervisor/load-config.ts"],

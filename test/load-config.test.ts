@@ -45,6 +45,7 @@ describe("where a value comes from", () => {
       workersFile: join(home, ".opta-lmx", "workers.json"),
       lockFile: join(home, ".opta-lmx", "supervisor.lock"),
       addressFile: join(home, ".opta-lmx", "address.json"),
+      adminSocket: join(home, ".opta-lmx", "admin.sock"),
       modelsDirectory: join(home, ".opta-lmx", "models"),
       runtimesDirectory: join(home, ".opta-lmx", "runtimes"),
     });

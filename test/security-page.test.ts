@@ -44,6 +44,7 @@ const HOLDS: Readonly<Record<keyof ReturnType<typeof configPaths>, string | null
   dossiersDirectory: "deaths of workers: cause, last words, stacks, memory, ids of the requests in flight",
   lockFile: "process id of the service that has the directory",
   addressFile: "where it listens, for the commands",
+  adminSocket: "the commands' way in; needs no key, and takes whoever may write this file: you",
   modelsDirectory: "yours; models, in `<org>/<name>`",
   runtimesDirectory: "Python environments",
 };

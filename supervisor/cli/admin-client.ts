@@ -2,13 +2,15 @@ import type { z } from "zod";
 import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import type { CommandInput } from "./command.ts";
 import { findSupervisor, type SupervisorAddress } from "./find-supervisor.ts";
+import { type CliRequest, readJson, sendRequest } from "./send-request.ts";
 
 /** Longest wait for one answer. Only an unload waits: for running requests to finish. */
 const ANSWER_TIMEOUT_MS = 660_000;
 
 /** Speaks to the admin API of a running supervisor. */
 export interface AdminClient {
-  readonly url: string;
+  /** What messages call the supervisor. */
+  readonly name: string;
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
   post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T>;
 }
@@ -19,52 +21,35 @@ export function connect(input: CommandInput): AdminClient {
 }
 
 /** The admin API at this address. */
-export function adminClient({ url, adminKey: key }: SupervisorAddress): AdminClient {
+export function adminClient(address: SupervisorAddress): AdminClient {
   return {
-    url,
-    get: (path, schema) => ask({ url, key, path, method: "GET" }, schema),
-    post: (path, body, schema) => ask({ url, key, path, method: "POST", body }, schema),
+    name: address.name,
+    get: (path, schema) => ask(address, { path, method: "GET" }, schema),
+    post: (path, body, schema) => ask(address, { path, method: "POST", body }, schema),
   };
 }
 
-interface Question {
-  readonly url: string;
-  readonly key: string | undefined;
-  readonly path: string;
-  readonly method: "GET" | "POST";
-  readonly body?: object;
-}
-
-async function ask<T>(question: Question, schema: z.ZodType<T>): Promise<T> {
-  const { url, key, path, method, body } = question;
+async function ask<T>(
+  address: SupervisorAddress,
+  question: Pick<CliRequest, "method" | "path" | "body">,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  const { name, adminKey } = address;
   let status: number;
-  let text: string;
+  let answer: unknown;
   try {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: {
-        ...(key === undefined ? {} : { "x-admin-key": key }),
-        ...(body ? { "content-type": "application/json" } : {}),
-      },
-      ...(body ? { body: JSON.stringify(body) } : {}),
+    const reply = await sendRequest(address, {
+      ...question,
+      headers: adminKey === undefined ? {} : { "x-admin-key": adminKey },
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
-    status = response.status;
-    text = await response.text();
+    status = reply.status;
+    answer = await readJson(reply.body);
   } catch (thrown) {
-    throw noAnswer(url, thrown);
+    throw noAnswer(name, thrown);
   }
-  const answer = parseJson(text);
-  if (status >= 400) throw refusal(url, status, answer);
+  if (status >= 300) throw refusal(name, status, answer);
   const checked = schema.safeParse(answer);
   if (checked.success) return checked.data;
-  throw unexpected(url, `${method} ${path} answered ${status}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+  throw unexpected(name, `${question.method} ${question.path} answered ${status}`);
 }

@@ -3,11 +3,16 @@ import { CliError } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
 
-/** Nobody listens there, or the connection broke. */
-export function noAnswer(url: string, thrown: unknown): CliError {
+/**
+ * Nobody listens there, or the connection broke.
+ * @param name what the address is called: a URL, or the path of a socket
+ */
+export function noAnswer(name: string, thrown: unknown): CliError {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   const code =
     cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "no_answer";
+  // Only the file system refuses so: a socket of somebody else.
+  if (code === "EACCES" || code === "EPERM") return notYours(name);
   const why =
     code === "ECONNREFUSED"
       ? ""
@@ -16,7 +21,16 @@ export function noAnswer(url: string, thrown: unknown): CliError {
   return new CliError(
     EXIT_CODES.unavailable.code,
     "no_supervisor",
-    `No Opta-LMX answers at ${url}${why}. ${next}`,
+    `No Opta-LMX answers at ${name}${why}. ${next}`,
+  );
+}
+
+/** The supervisor there is another user's, who alone steers it without a key. */
+export function notYours(name: string): CliError {
+  return new CliError(
+    EXIT_CODES.permission.code,
+    "not_your_supervisor",
+    `${name} belongs to another user, who alone steers that supervisor without a key. Name its address with --url, or set OPTA_LMX_HOME to a directory of yours.`,
   );
 }
 
@@ -30,13 +44,13 @@ const errorSchema = z.object({
 
 /** An error answer of the API; `door` says which key would have opened it. */
 export function refusal(
-  url: string,
+  name: string,
   status: number,
   answer: unknown,
   door: "admin" | "api" = "admin",
 ): CliError {
   const parsed = errorSchema.safeParse(answer);
-  if (!parsed.success) return unexpected(url, `it answered HTTP ${status}`);
+  if (!parsed.success) return unexpected(name, `it answered HTTP ${status}`);
   const { message, details } = parsed.data.error;
   const code = parsed.data.error.code ?? `http_${status}`;
   const next = code === "invalid_api_key" ? KEY_STEPS[door] : NEXT_STEPS[code];
@@ -56,8 +70,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 };
 
 const KEY_STEPS = {
-  admin: "Give the admin key with --admin-key or OPTA_LMX_ADMIN_KEYS.",
-  api: "Give the key with --api-key or OPTA_LMX_API_KEYS.",
+  admin: "Name the address with --url, and give the admin key with --admin-key or OPTA_LMX_ADMIN_KEYS.",
+  api: "Name the address with --url, and give the key with --api-key or OPTA_LMX_API_KEYS.",
 } as const;
 
 /** The exit code for an error of the API's table. */
@@ -74,7 +88,7 @@ export function exitCodeOf(code: string, status: number): number {
 }
 
 /** An answer that no Opta-LMX of this version gives. */
-export function unexpected(url: string, what: string): CliError {
-  const message = `${url} does not speak like this version of Opta-LMX: ${what}. Check the address and "lmx --version".`;
+export function unexpected(name: string, what: string): CliError {
+  const message = `${name} does not speak like this version of Opta-LMX: ${what}. Check the address and "lmx --version".`;
   return new CliError(EXIT_CODES.protocol.code, "unexpected_answer", message);
 }

@@ -18,7 +18,7 @@ const PROMPT = ">>> ";
 const MEASURABLE_MS = 50;
 
 export interface ChatOptions {
-  readonly address: Pick<SupervisorAddress, "url" | "apiKey">;
+  readonly address: SupervisorAddress;
   readonly question: Omit<ChatQuestion, "messages">;
   readonly system: string | undefined;
   readonly io: CliIo;

@@ -14,7 +14,7 @@ export const configReloadCommand: Command = {
 nothing changes. Models run on; which of them keep an old value until "lmx restart <model>" is said. What needs a new
 start of the service is said too, and not applied. SIGUSR2 does the same, and the log tells what came of it.
 
-When admin_keys themselves are changed, the running supervisor still expects an old one: give it with --admin-key.
+Changed keys are asked for at once. Commands on this machine need none, so a reload works whatever has changed.
 
 Options:
 ${CONNECTION_HELP}

@@ -1,5 +1,7 @@
+import { humanAccounts } from "../host/human-accounts.ts";
 import { packageFiles } from "../host/package-files.ts";
 import { type Command, type CommandInput, textOption } from "./command.ts";
+import { checkAccounts } from "./doctor/check-accounts.ts";
 import {
   checkDevice,
   checkMemory,
@@ -22,8 +24,8 @@ export const doctorCommand: Command = {
   arguments: [],
   summary: "check what Opta-LMX needs, and say what to do about what is missing",
   options: { config: { type: "string" }, json: { type: "boolean" } },
-  help: `Looks at this machine, the Python runtime, the state directory, the configuration and the port. Needs no running
-supervisor and changes nothing. Exits 1 when something failed; a warning is something that works, but badly.
+  help: `Looks at this machine, the Python runtime, the state directory, the configuration, the port and who may use it. Needs
+no running supervisor and changes nothing. Exits 1 when something failed; a warning is something that works, but badly.
 
 Options:
   --config FILE     the configuration to check (default config.yaml in the state directory)
@@ -50,11 +52,12 @@ async function examine({ io, values }: CommandInput): Promise<DoctorCheck[]> {
   const { paths, config } = loaded;
   const { runtimesDirectory } = paths;
   const { requirementsLock } = packageFiles();
-  const [python, stateDirectory, registry, port] = await Promise.all([
+  const [python, stateDirectory, registry, port, accounts] = await Promise.all([
     checkPython({ runtimesDirectory, requirementsLock, env: io.env }),
     checkStateDirectory(paths.stateDirectory),
     checkRegistry(paths.registryFile),
     checkPort(loaded),
+    humanAccounts(),
   ]);
   const checks = [
     checkNode(process.versions.node),
@@ -67,6 +70,7 @@ async function examine({ io, values }: CommandInput): Promise<DoctorCheck[]> {
     registry,
     configuration,
     port,
+    checkAccounts(config, accounts, paths.configFile),
   ];
   return checks.filter((check) => check !== null);
 }

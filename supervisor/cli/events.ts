@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { ServiceEvent } from "../../shared/events.ts";
 import { CliError, type CliIo, type Command, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import { CONNECTION_OPTIONS, findSupervisor } from "./find-supervisor.ts";
+import { ADDRESS_HELP, CONNECTION_OPTIONS, findSupervisor } from "./find-supervisor.ts";
 import { printable } from "./printable.ts";
 import { streamEvents } from "./stream-events.ts";
 import { type Styles, stylesFor } from "./styles.ts";
@@ -27,9 +27,7 @@ shown.
 Options:
   -f, --follow      go on with events as they happen, until Ctrl-C
   -m, --model ID    only about this model
-  --url URL         where the supervisor listens (OPTA_LMX_URL; otherwise the one that runs on this state directory)
-  --admin-key KEY   key for /admin (OPTA_LMX_ADMIN_KEYS; otherwise admin_keys of the configuration)
-  --config FILE     the configuration to read these from
+${ADDRESS_HELP}
   --json            print each event as one line of JSON
 
 Examples:

@@ -1,7 +1,10 @@
-import { ConfigError } from "../config/config-problem.ts";
-import { readAddress } from "../host/address-file.ts";
-import { configPaths, type LoadedConfig, loadConfig } from "../load-config.ts";
-import { CliError, type CliIo, type CommandInput, textOption } from "./command.ts";
+import { lstatSync } from "node:fs";
+import { dirname } from "node:path";
+import { type NotedAddress, readAddress } from "../host/address-file.ts";
+import { whyNotPrivate } from "../host/private-directory.ts";
+import { configPaths, type LoadedConfig } from "../load-config.ts";
+import { notYours } from "./api-errors.ts";
+import { CliError, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
 
@@ -9,58 +12,96 @@ import { printable } from "./printable.ts";
 export const CONNECTION_OPTIONS = {
   url: { type: "string" },
   "admin-key": { type: "string" },
-  config: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
-export const CONNECTION_HELP = `  --url URL         where the supervisor listens (OPTA_LMX_URL; otherwise the one that runs on this state directory)
-  --admin-key KEY   key for /admin (OPTA_LMX_ADMIN_KEYS; otherwise admin_keys of the configuration)
-  --config FILE     the configuration to read these from
+/** Help for those that say where it is. */
+export const ADDRESS_HELP = `  --url URL         another supervisor than the one that runs on this state directory (OPTA_LMX_URL)
+  --admin-key KEY   its key for /admin (OPTA_LMX_ADMIN_KEYS); without --url none is needed, and none is sent`;
+
+export const CONNECTION_HELP = `${ADDRESS_HELP}
   --json            print one JSON document instead of text`;
 
 /** Where a supervisor is and which keys open it. */
 export interface SupervisorAddress {
+  /** What messages call it: its URL, or the path of its socket. */
+  readonly name: string;
+  /** What paths are appended to. */
   readonly url: string;
+  /** Null: over the network. */
+  readonly socketPath: string | null;
   readonly adminKey: string | undefined;
   /** Key for `/v1`. */
   readonly apiKey: string | undefined;
-  /** The configuration of this state directory; null when it was not read, as an address was given, or cannot be. */
-  readonly local: LoadedConfig | null;
 }
 
-/** Where to find the supervisor: option, then environment, then configuration. @throws ConfigError, CliError */
-export function findSupervisor({ values, io }: CommandInput): SupervisorAddress {
-  const givenUrl = textOption(values, "url") ?? (io.env.OPTA_LMX_URL || undefined);
-  // With an explicit address the configuration is not read: it may be broken, and its keys are for another server.
-  // A running supervisor knows its address better than the configuration: flags may have changed it.
-  const noted = givenUrl === undefined ? readAddress(configPaths({ env: io.env }).addressFile) : null;
-  const local = givenUrl === undefined ? localConfig(textOption(values, "config"), io, noted !== null) : null;
-  const key = (option: string, variable: string, configured: readonly string[] | undefined) =>
-    textOption(values, option) ?? firstOf(io.env[variable]) ?? configured?.[0];
-  const apiKey = key("api-key", "OPTA_LMX_API_KEYS", local?.config.api_keys);
-  return {
-    url: checkedUrl(givenUrl ?? noted ?? urlOf(local?.config.host ?? "127.0.0.1", local?.config.port ?? 0)),
-    // A service that has keys for inference only takes one of them for /admin as well.
-    adminKey: key("admin-key", "OPTA_LMX_ADMIN_KEYS", local?.config.admin_keys) ?? apiKey,
-    apiKey,
-    local,
-  };
+const NO_KEYS = { adminKey: undefined, apiKey: undefined };
+
+/** The address that a command line or the environment names; null: none, the one on this state directory is meant. */
+export function namedUrl({ values, io }: Pick<CommandInput, "values" | "io">): string | null {
+  return textOption(values, "url") ?? (io.env.OPTA_LMX_URL || null);
 }
 
-/** A supervisor that runs can be asked, whatever has become of the file it was started with. */
-function localConfig(
-  file: string | undefined,
-  { env, stderr }: CliIo,
-  isRunning: boolean,
-): LoadedConfig | null {
+/**
+ * The supervisor a command line means. Keys go to an address that was named and nowhere else: whoever holds the port
+ * noted in the state directory is not known, and the admin socket needs none.
+ * @throws CliError
+ */
+export function findSupervisor(input: CommandInput): SupervisorAddress {
+  const named = namedUrl(input);
+  if (named === null) return onThisMachine(configPaths({ env: input.io.env }));
+  const url = checkedUrl(named);
+  const key = (option: string, variable: string) =>
+    textOption(input.values, option) ?? firstOf(input.io.env[variable]);
+  const apiKey = key("api-key", "OPTA_LMX_API_KEYS");
+  // A service that has keys for inference only takes one of them for /admin as well.
+  const adminKey = key("admin-key", "OPTA_LMX_ADMIN_KEYS") ?? apiKey;
+  return { name: url, url, socketPath: null, adminKey, apiKey };
+}
+
+function onThisMachine(paths: LoadedConfig["paths"]): SupervisorAddress {
+  const noted = readAddress(paths.addressFile);
+  if (noted !== null) return addressOf(noted, paths);
+  // A full disk may have room for the socket, but not for the note.
+  if (isSocket(paths.adminSocket)) return onSocket(paths.adminSocket);
+  throw new CliError(
+    EXIT_CODES.unavailable.code,
+    "no_supervisor",
+    `No Opta-LMX runs on ${paths.stateDirectory}. Start it with "lmx serve", or name another address with --url.`,
+  );
+}
+
+/** How to reach the supervisor that noted this. @throws CliError when its socket may be somebody else's */
+export function addressOf(noted: NotedAddress, paths: LoadedConfig["paths"]): SupervisorAddress {
+  const { url, socket } = noted;
+  if (socket === null) return { name: url, url, socketPath: null, ...NO_KEYS };
+  const why = socket === paths.adminSocket ? null : whyNotPrivate(dirname(socket), expectedOwner(paths));
+  if (why === null) return onSocket(socket);
+  throw new CliError(
+    EXIT_CODES.permission.code,
+    "untrusted_socket",
+    `The admin socket of ${paths.stateDirectory} may be somebody else's: ${why}. Use --url ${url} with a key, or start the service again.`,
+  );
+}
+
+function onSocket(path: string): SupervisorAddress {
+  return { name: path, url: "http://localhost", socketPath: path, ...NO_KEYS };
+}
+
+/** Whose the socket has to be: ours, or for root that of whoever runs the service. */
+function expectedOwner({ addressFile }: LoadedConfig["paths"]): number | null {
+  const uid = process.getuid?.() ?? null;
+  return uid === 0 ? lstatSync(addressFile).uid : uid;
+}
+
+/** @throws CliError when the state directory is closed to this user */
+function isSocket(path: string): boolean {
   try {
-    return loadConfig({ flags: file === undefined ? {} : { config: file }, env });
+    return lstatSync(path).isSocket();
   } catch (error) {
-    if (!isRunning || !(error instanceof ConfigError)) throw error;
-    stderr.write(
-      `lmx: warning: ${error.message}; asking the supervisor that runs, without keys from there\n`,
-    );
-    return null;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM") return false;
+    throw notYours(dirname(path));
   }
 }
 
@@ -69,20 +110,6 @@ function firstOf(list: string | undefined): string | undefined {
     ?.split(",")
     .map((item) => item.trim())
     .find((item) => item !== "");
-}
-
-/** The address a client on this machine uses for a server bound to that host. */
-export function urlOf(host: string, port: number): string {
-  if (port === 0) {
-    throw new CliError(
-      EXIT_CODES.usage.code,
-      "no_address",
-      "The configuration lets the system choose the port; name the supervisor with --url.",
-    );
-  }
-  // A server on all interfaces is reached on this one.
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" || host === "[::]" ? "::1" : host;
-  return `http://${reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function checkedUrl(text: string): string {

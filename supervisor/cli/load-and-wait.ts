@@ -33,8 +33,8 @@ export interface LoadOptions {
 }
 
 /**
- * Asks for the load and watches it until the model serves. One long request would not do: Node's fetch gives up on an answer's headers after
- * 300 s, and a large model takes longer.
+ * Asks for the load and watches it until the model serves: one long request would show no progress, and end with the
+ * first break of its connection.
  * @throws CliError
  */
 export async function loadAndWait(

@@ -1,18 +1,14 @@
 import { homedir } from "node:os";
 import { type ModelDetail, modelListSchema } from "../../shared/admin.ts";
+import { ConfigError } from "../config/config-problem.ts";
 import { packageFiles } from "../host/package-files.ts";
-import type { LoadedConfig } from "../load-config.ts";
+import { type LoadedConfig, loadConfig } from "../load-config.ts";
 import { createCatalogue } from "../models/catalogue.ts";
 import { DEMO_MODEL_ID, modelRoots } from "../models/model-roots.ts";
-import { adminClient } from "./admin-client.ts";
-import { CliError, type CliIo, type Command } from "./command.ts";
+import { connect } from "./admin-client.ts";
+import { CliError, type CliIo, type Command, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import {
-  CONNECTION_HELP,
-  CONNECTION_OPTIONS,
-  findSupervisor,
-  type SupervisorAddress,
-} from "./find-supervisor.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS, namedUrl } from "./find-supervisor.ts";
 import { formatBytes, formatTable, printable } from "./printable.ts";
 import { type Styles, stylesFor } from "./styles.ts";
 
@@ -27,12 +23,13 @@ export const modelsCommand: Command = {
   name: "models",
   arguments: [],
   summary: "list every model on disk, with its size, context and state",
-  options: { ...CONNECTION_OPTIONS, quiet: { type: "boolean", short: "q" } },
+  options: { ...CONNECTION_OPTIONS, config: { type: "string" }, quiet: { type: "boolean", short: "q" } },
   help: `Lists what a running supervisor can serve. When none runs, looks at the disk itself: in the state directory's
 models, model_roots, the Hugging Face cache and LM Studio's folder. docs/models.md says which comes first.
 
 Options:
   -q, --quiet       only ids and aliases, one a line
+  --config FILE     the configuration with the aliases and the places to look in
 ${CONNECTION_HELP}
 
 Examples:
@@ -40,10 +37,10 @@ Examples:
   lmx models --json | jq '.data | max_by(.size_bytes)'`,
   run: async (input) => {
     const { io, values } = input;
-    const address = findSupervisor(input);
-    const running = await fromSupervisor(address);
-    const models = running ?? (await fromDisk(address, io));
-    const aliases = address.local?.config.aliases ?? {};
+    const running = await fromSupervisor(input);
+    const local = localConfig(input, running !== null);
+    const models = running ?? (await fromDisk(local, io));
+    const aliases = local?.config.aliases ?? {};
     if (values.json === true) {
       const answer = { object: "list", supervisor: running !== null, data: models, aliases };
       io.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
@@ -65,16 +62,31 @@ Examples:
 };
 
 /** Null: none runs on this state directory. One that was named must answer. */
-async function fromSupervisor(address: SupervisorAddress): Promise<ListedModel[] | null> {
+async function fromSupervisor(input: CommandInput): Promise<ListedModel[] | null> {
   try {
-    return (await adminClient(address).get("/admin/models", modelListSchema)).data;
+    return (await connect(input).get("/admin/models", modelListSchema)).data;
   } catch (error) {
-    if (address.local !== null && error instanceof CliError && error.code === "no_supervisor") return null;
+    const isNamed = namedUrl(input) !== null;
+    if (!isNamed && error instanceof CliError && error.code === "no_supervisor") return null;
     throw error;
   }
 }
 
-async function fromDisk({ local }: SupervisorAddress, { env }: CliIo): Promise<ListedModel[]> {
+/** Null: another supervisor was named, or this one runs although its file is broken by now. @throws ConfigError */
+function localConfig(input: CommandInput, isRunning: boolean): LoadedConfig | null {
+  if (namedUrl(input) !== null) return null;
+  const { values, io } = input;
+  const file = textOption(values, "config");
+  try {
+    return loadConfig({ flags: file === undefined ? {} : { config: file }, env: io.env });
+  } catch (error) {
+    if (!isRunning || !(error instanceof ConfigError)) throw error;
+    io.stderr.write(`lmx: warning: ${error.message}; the aliases in it are not shown\n`);
+    return null;
+  }
+}
+
+async function fromDisk(local: LoadedConfig | null, { env }: CliIo): Promise<ListedModel[]> {
   if (local === null) return [];
   const catalogue = createCatalogue(catalogueOptions(local, env));
   await catalogue.refresh();

@@ -44,8 +44,8 @@ Options:
   --temperature T   0 always takes the likeliest token, 2 is wild (default: the model's own)
   --max-tokens N    the answer ends after so many tokens
   --seed N          the same seed, prompt and model give the same answer
-  --api-key KEY     key for /v1 (OPTA_LMX_API_KEYS; otherwise api_keys of the configuration)
 ${CONNECTION_HELP}
+  --api-key KEY     with --url: its key for /v1 (OPTA_LMX_API_KEYS)
 
 Examples:
   lmx run lmx-demo

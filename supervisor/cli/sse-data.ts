@@ -1,5 +1,5 @@
 /** The `data` of every server-sent event in a body, without comments and other fields. */
-export async function* sseData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+export async function* sseData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   let rest = "";
   let data: string[] = [];
   const decoder = new TextDecoder();

@@ -3,6 +3,7 @@ import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import { CliError } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import type { SupervisorAddress } from "./find-supervisor.ts";
+import { readJson, sendRequest } from "./send-request.ts";
 import { sseData } from "./sse-data.ts";
 
 /** One turn of a conversation. */
@@ -43,31 +44,29 @@ const frameSchema = z.object({
  * @throws CliError; the signal's reason when it aborts
  */
 export async function* streamChat(
-  { url, apiKey }: Pick<SupervisorAddress, "url" | "apiKey">,
+  address: SupervisorAddress,
   question: ChatQuestion,
   signal: AbortSignal,
 ): AsyncGenerator<ChatPiece> {
+  const { name, apiKey } = address;
   try {
-    const response = await fetch(`${url}/v1/chat/completions`, {
+    const { status, body } = await sendRequest(address, {
       method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-      },
-      body: JSON.stringify({ ...question, stream: true, stream_options: { include_usage: true } }),
+      path: "/v1/chat/completions",
+      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+      body: { ...question, stream: true, stream_options: { include_usage: true } },
       signal,
     });
-    if (!response.ok) throw refusal(url, response.status, await response.json().catch(() => null), "api");
-    if (response.body === null) throw unexpected(url, "the answer has no body");
-    yield* pieces(url, sseData(response.body));
+    if (status !== 200) throw refusal(name, status, await readJson(body), "api");
+    yield* pieces(name, sseData(body));
   } catch (thrown) {
     if (thrown instanceof CliError) throw thrown;
     signal.throwIfAborted();
-    throw noAnswer(url, thrown);
+    throw noAnswer(name, thrown);
   }
 }
 
-async function* pieces(url: string, frames: AsyncIterable<string>): AsyncGenerator<ChatPiece> {
+async function* pieces(name: string, frames: AsyncIterable<string>): AsyncGenerator<ChatPiece> {
   let finishReason = "stop";
   let usage: Usage | null = null;
   for await (const data of frames) {
@@ -75,7 +74,7 @@ async function* pieces(url: string, frames: AsyncIterable<string>): AsyncGenerat
       yield { kind: "end", finishReason, usage };
       return;
     }
-    const frame = parseFrame(url, data);
+    const frame = parseFrame(name, data);
     usage = frame.usage ?? usage;
     const [choice] = frame.choices;
     finishReason = choice?.finish_reason ?? finishReason;
@@ -83,19 +82,19 @@ async function* pieces(url: string, frames: AsyncIterable<string>): AsyncGenerat
     if (reasoning_content) yield { kind: "reasoning", text: reasoning_content };
     if (content) yield { kind: "text", text: content };
   }
-  const message = `The answer of ${url} broke off; ask again.`;
+  const message = `The answer of ${name} broke off; ask again.`;
   throw new CliError(EXIT_CODES.temporary.code, "stream_broken", message);
 }
 
-function parseFrame(url: string, data: string): z.infer<typeof frameSchema> {
+function parseFrame(name: string, data: string): z.infer<typeof frameSchema> {
   let frame: unknown;
   try {
     frame = JSON.parse(data);
   } catch {
-    throw unexpected(url, "a frame of the stream is not JSON");
+    throw unexpected(name, "a frame of the stream is not JSON");
   }
   const checked = frameSchema.safeParse(frame);
   if (checked.success) return checked.data;
   // After HTTP 200 an error can only come as a frame.
-  throw refusal(url, 200, frame, "api");
+  throw refusal(name, 200, frame, "api");
 }

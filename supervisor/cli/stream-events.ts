@@ -2,6 +2,7 @@ import { type ServiceEvent, serviceEventSchema } from "../../shared/events.ts";
 import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import { CliError } from "./command.ts";
 import type { SupervisorAddress } from "./find-supervisor.ts";
+import { readJson, sendRequest } from "./send-request.ts";
 import { sseData } from "./sse-data.ts";
 
 export interface EventsWanted {
@@ -15,7 +16,7 @@ export interface EventsWanted {
 
 /** The events of a supervisor. Ends with the connection. @throws CliError */
 export async function* streamEvents(
-  { url, adminKey }: Pick<SupervisorAddress, "url" | "adminKey">,
+  address: SupervisorAddress,
   { model, after, follow }: EventsWanted,
 ): AsyncGenerator<ServiceEvent> {
   const query = new URLSearchParams({
@@ -23,23 +24,25 @@ export async function* streamEvents(
     last_event_id: String(after),
     follow: String(follow),
   });
+  const { name, adminKey } = address;
   try {
-    const response = await fetch(`${url}/admin/events?${query}`, {
+    const { status, body } = await sendRequest(address, {
+      method: "GET",
+      path: `/admin/events?${query}`,
       headers: adminKey === undefined ? {} : { "x-admin-key": adminKey },
     });
-    if (!response.ok) throw refusal(url, response.status, await response.json().catch(() => null));
-    if (response.body === null) throw unexpected(url, "the answer has no body");
-    for await (const data of sseData(response.body)) yield parseEvent(url, data);
+    if (status !== 200) throw refusal(name, status, await readJson(body));
+    for await (const data of sseData(body)) yield parseEvent(name, data);
   } catch (thrown) {
     if (thrown instanceof CliError) throw thrown;
-    throw noAnswer(url, thrown);
+    throw noAnswer(name, thrown);
   }
 }
 
-function parseEvent(url: string, data: string): ServiceEvent {
+function parseEvent(name: string, data: string): ServiceEvent {
   try {
     return serviceEventSchema.parse(JSON.parse(data));
   } catch {
-    throw unexpected(url, "an event has another shape");
+    throw unexpected(name, "an event has another shape");
   }
 }

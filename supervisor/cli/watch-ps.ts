@@ -34,7 +34,7 @@ async function redraw(input: CommandInput, client: AdminClient, first: Look): Pr
   let last = first;
   try {
     for (let isOver = false; !isOver; ) {
-      screen.show([headLine(client.url, styles), "", ...bodyLines(last, input, styles)]);
+      screen.show([headLine(client.name, styles), "", ...bodyLines(last, input, styles)]);
       isOver = await Promise.race([pause(input).then(() => false), screen.left.then(() => true)]);
       if (!isOver) last = await Promise.race([look(client), screen.left.then(() => last)]);
     }
@@ -75,8 +75,8 @@ async function pause({ io }: CommandInput): Promise<void> {
   await (io.delay ?? wait)(INTERVAL_MS);
 }
 
-function headLine(url: string, styles: Styles): string {
-  return styles.dim(`${url}  every second, q leaves`);
+function headLine(name: string, styles: Styles): string {
+  return styles.dim(`${name}  every second, q leaves`);
 }
 
 function bodyLines(latest: Look, { io, values }: CommandInput, styles: Styles): string[] {

@@ -30,10 +30,10 @@ export interface RequestOrigin {
 
 /** Who asked for something, for the audit trail. */
 export interface Actor {
-  /** First characters of the key's hash; null: no key is configured. */
+  /** First characters of the key's hash; null: no key was needed. */
   readonly key: string | null;
   readonly address: string | null;
-  readonly via: "http" | "start";
+  readonly via: "http" | "socket" | "start";
 }
 
 /** An operator's word, for the audit trail. */

@@ -23,11 +23,16 @@ export interface StreamEnd {
   readonly code: ErrorCode | undefined;
 }
 
+/** How a request came in: through the port, where anybody may knock, or through the operator's own socket. */
+export type Door = "port" | "admin_socket";
+
 /** What middleware and routes tell each other about one request. */
 export interface AppEnv {
   Bindings: {
     /** It came when every connection was taken; absent: it did not. */
     readonly isLate?: boolean;
+    /** Said by the listener that accepted the connection, never by what the client sends; absent: the port. */
+    readonly door?: Door;
   };
   Variables: {
     requestId: string;
@@ -49,7 +54,10 @@ export interface AppEnv {
 export type App = OpenAPIHono<AppEnv>;
 
 /** The part of the configuration the HTTP layer reads. */
-export type HttpConfig = Pick<Config, "host" | "api_keys" | "admin_keys" | "allowed_origins" | "clients">;
+export type HttpConfig = Pick<
+  Config,
+  "host" | "api_keys" | "admin_keys" | "allowed_origins" | "trusted_proxy" | "clients"
+>;
 
 /** What every route may use. */
 export interface RouteContext {

@@ -1,14 +1,12 @@
+import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
-import type { App } from "./app-context.ts";
+import type { App, Door } from "./app-context.ts";
 import { answerBadHttp, type BadHttp, connectionErrorResponse } from "./connection-error.ts";
 import { Connections } from "./connections.ts";
 
-export interface ListenOptions {
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+interface ConnectionLimits {
   /** A client that has not sent its headers by then is cut off, milliseconds. */
   readonly headersTimeoutMs?: number;
   /** A client that has not sent its whole request by then is cut off, milliseconds. Answers may take any time. */
@@ -21,11 +19,21 @@ export interface ListenOptions {
   readonly connections?: Connections;
 }
 
-export interface Listener {
-  readonly url: string;
+export interface ListenOptions extends ConnectionLimits {
+  readonly host: string;
+  /** 0 picks a free one. */
   readonly port: number;
+}
+
+/** Something that accepts connections. */
+export interface OpenDoor {
   /** Takes no new connections, ends idle ones, gives busy ones `graceMs` and then cuts them. Resolves when all are gone. */
   close(graceMs?: number): Promise<void>;
+}
+
+export interface Listener extends OpenDoor {
+  readonly url: string;
+  readonly port: number;
 }
 
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -42,14 +50,25 @@ const CLOSE_GRACE_MS = 1_000;
  * @throws Error with the system's `code`, such as EADDRINUSE, and a message that names the port
  */
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
-  const server = createHttpServer(app, options);
-  await bind(server, options);
+  const server = createHttpServer(app, "port", options);
+  await bindPort(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, port, close: (graceMs = CLOSE_GRACE_MS) => close(server, graceMs) };
+  return { url: `http://${host}:${port}`, port, ...closing(server) };
 }
 
-function createHttpServer(app: App, options: ListenOptions): Server {
+/**
+ * Serves the app on a unix socket that only this user can connect to: whoever comes in through it is the operator.
+ * @param path where nothing is yet; removed on closing
+ * @throws Error with the system's `code`, such as EADDRINUSE, EINVAL for a path that is too long
+ */
+export async function listenOnSocket(app: App, path: string): Promise<OpenDoor> {
+  const server = createHttpServer(app, "admin_socket", {});
+  await bindSocket(server, path);
+  return closing(server);
+}
+
+function createHttpServer(app: App, door: Door, options: ConnectionLimits): Server {
   const {
     headersTimeoutMs = HEADERS_TIMEOUT_MS,
     requestTimeoutMs = REQUEST_TIMEOUT_MS,
@@ -58,7 +77,7 @@ function createHttpServer(app: App, options: ListenOptions): Server {
     connections = new Connections(Number.POSITIVE_INFINITY),
   } = options;
   const fetch = (request: Request, { incoming, outgoing }: HttpBindings) =>
-    app.fetch(request, { incoming, outgoing, isLate: connections.begin(incoming, outgoing) });
+    app.fetch(request, { incoming, outgoing, door, isLate: connections.begin(incoming, outgoing) });
   const listener = getRequestListener((request, bindings) => fetch(request, bindings as HttpBindings), {
     // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
     autoCleanupIncoming: false,
@@ -89,7 +108,7 @@ function createHttpServer(app: App, options: ListenOptions): Server {
   return server;
 }
 
-function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
+function bindPort(server: Server, { host, port }: ListenOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // Stays for good: an error of a later accept must not end the process.
   server.on("error", (error: NodeJS.ErrnoException) => {
@@ -100,6 +119,22 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
   });
   server.listen(port, host, resolve);
   return promise;
+}
+
+async function bindSocket(server: Server, path: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Stays for good: an error of a later accept must not end the process.
+  server.on("error", reject);
+  // The file is made during this call: never, not even for a moment, may others connect. 0177 would do, but files and
+  // directories that other threads make meanwhile get this mask too.
+  const before = process.umask(0o077);
+  try {
+    server.listen(path, resolve);
+  } finally {
+    process.umask(before);
+  }
+  await promise;
+  await chmod(path, 0o600);
 }
 
 /** Nothing has moved for long: fine while an answer is being made, but not when it waits to be read. */
@@ -114,6 +149,10 @@ function discardRest(request: IncomingMessage): void {
   request.once("close", () => clearTimeout(timer));
   request.removeAllListeners("data");
   request.resume();
+}
+
+function closing(server: Server): OpenDoor {
+  return { close: (graceMs = CLOSE_GRACE_MS) => close(server, graceMs) };
 }
 
 async function close(server: Server, graceMs: number): Promise<void> {

@@ -55,6 +55,7 @@ const EFFECTS: Readonly<Partial<Record<keyof Config, Effect>>> = {
   api_keys: "now",
   admin_keys: "now",
   allowed_origins: "now",
+  trusted_proxy: "now",
   aliases: "now",
   auto_load: "now",
   clients: "now",

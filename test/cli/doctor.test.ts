@@ -186,6 +186,7 @@ describe("doctor", () => {
       "registry",
       "configuration",
       "port",
+      "accounts",
     ];
     for (const name of names) expect(sound.find(name), name).toBeDefined();
     expect(sound.ok).toBe(sound.checks.every((check) => check.status !== "fail"));

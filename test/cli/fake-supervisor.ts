@@ -11,10 +11,20 @@ export interface Asked {
   readonly body: unknown;
 }
 
-export type Answer = (asked: Asked) => { readonly status: number; readonly body: unknown };
+export type Answer = (asked: Asked) => {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
-/** A fake admin API on a real port: it answers from a function and writes down what it was asked. */
-export async function fakeSupervisor(answer: Answer): Promise<{ url: string; asked: Asked[] }> {
+/**
+ * A fake admin API on a real port, or on a real socket when there is a path: it answers from a function and writes down
+ * what it was asked.
+ */
+export async function fakeSupervisor(
+  answer: Answer,
+  socketPath?: string,
+): Promise<{ url: string; asked: Asked[] }> {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -27,16 +37,20 @@ export async function fakeSupervisor(answer: Answer): Promise<{ url: string; ask
       body: text === "" ? undefined : JSON.parse(text),
     };
     asked.push(question);
-    const { status, body } = answer(question);
-    response.writeHead(status, { "content-type": "application/json" });
+    const { status, body, headers } = answer(question);
+    response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => {
+    if (socketPath === undefined) server.listen(0, "127.0.0.1", resolve);
+    else server.listen(socketPath, resolve);
+  });
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  const port = socketPath === undefined ? (server.address() as AddressInfo).port : 1;
+  return { url: `http://127.0.0.1:${port}`, asked };
 }
 
 /** When the fake models' states began, and the time a test's clock shows unless it says otherwise. */

@@ -114,6 +114,10 @@ const FROM_HTTP: Partial<Record<ErrorCode, readonly Request[]>> = {
     inference(403, ({ app }) => app.request("/v1/models", { headers: { host: "rebound.example" } })),
     admin(403, ({ app }) => app.request("/admin/models", { headers: { origin: "https://evil.example" } })),
   ],
+  forbidden_proxy: [
+    inference(403, ({ app }) => chat(app, {}, { "x-forwarded-for": "203.0.113.9" })),
+    admin(403, ({ app }) => app.request("/admin/models", { headers: { via: "1.1 proxy.example" } })),
+  ],
   internal_error: [
     // An engine that stops without a finish, and a number JSON cannot hold: bugs, nobody's thrown error.
     inference(500, ({ app, cluster }) => {

@@ -40,7 +40,8 @@ Every error is one JSON object with these four keys, always all of them:
 Inference takes a key of \`api_keys\` as \`Authorization: Bearer\` or \`X-API-Key\`. \`/admin\` takes a key of \`admin_keys\` as
 \`X-Admin-Key\`; where only \`api_keys\` are configured, one of those. Health needs none, and
 \`/metrics\` takes a key of either kind. A server bound to loopback answers
-only loopback \`Host\` headers, liveness excepted, and no page of another origin may call \`/admin\`.
+only loopback \`Host\` headers, liveness excepted, and no page of another origin may call \`/admin\`. Where no key is
+needed, a request that a proxy has marked is refused; the admin socket needs none.
 
 ## Table
 `;

@@ -150,6 +150,7 @@ const NO_KEYS: HttpConfig = {
   api_keys: [],
   admin_keys: [],
   allowed_origins: [],
+  trusted_proxy: false,
   clients: clientsSchema.parse({}),
 };
 

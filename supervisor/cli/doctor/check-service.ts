@@ -6,7 +6,8 @@ import { ConfigError } from "../../config/config-problem.ts";
 import { readAddress } from "../../host/address-file.ts";
 import { type LoadedConfig, loadConfig } from "../../load-config.ts";
 import type { CliIo } from "../command.ts";
-import { urlOf } from "../find-supervisor.ts";
+import { addressOf, type SupervisorAddress } from "../find-supervisor.ts";
+import { readJson, sendRequest } from "../send-request.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -35,12 +36,11 @@ export function checkConfiguration(
   }
 }
 
-/** Whether the API's port can be used, or is: by this service or by somebody else. */
+/** Whether the API's port can be used, or is: by this service or by somebody else, who is shown no key. */
 export async function checkPort({ config, paths }: LoadedConfig): Promise<DoctorCheck> {
   const noted = readAddress(paths.addressFile);
-  const adminKey = config.admin_keys[0] ?? config.api_keys[0];
-  const running = noted === null ? null : await askStatus(noted, adminKey);
-  if (noted !== null && running !== null) return describeRunning(noted, running);
+  const running = noted === null ? null : await askStatus(() => addressOf(noted, paths));
+  if (noted !== null && running !== null) return describeRunning(noted.url, running);
   const { host, port } = config;
   const problem = await tryListening(host, port);
   if (problem === null) {
@@ -52,7 +52,7 @@ export async function checkPort({ config, paths }: LoadedConfig): Promise<Doctor
   const another = "Choose another port with --port, or stop what uses it.";
   if (problem !== "EADDRINUSE") return fail("port", `cannot listen on ${host}:${port}: ${problem}`, another);
   const url = urlOf(host, port);
-  const other = await askStatus(url, adminKey);
+  const other = await askStatus(() => ({ url, socketPath: null }));
   if (other === null) return fail("port", `${host}:${port} is used by another program`, another);
   const place = other.kind === "status" ? other.stateDirectory : "another state directory";
   return fail("port", `an Opta-LMX on ${place} answers at ${url}`, another);
@@ -78,19 +78,26 @@ function describeRunning(url: string, running: Running): DoctorCheck {
 const refusalSchema = z.object({ error: z.object({ code: z.literal("invalid_api_key") }) });
 
 /** Null: nobody there, or nobody of ours. */
-async function askStatus(url: string, adminKey: string | undefined): Promise<Running | null> {
+async function askStatus(
+  address: () => Pick<SupervisorAddress, "url" | "socketPath">,
+): Promise<Running | null> {
   try {
-    const response = await fetch(`${url}/admin/status`, {
-      headers: adminKey === undefined ? {} : { "x-admin-key": adminKey },
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-    const body: unknown = await response.json();
-    if (response.status === 401 && refusalSchema.safeParse(body).success) return { kind: "locked" };
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const reply = await sendRequest(address(), { method: "GET", path: "/admin/status", signal });
+    const body = await readJson(reply.body);
+    if (reply.status === 401 && refusalSchema.safeParse(body).success) return { kind: "locked" };
     const { version, state_directory, degraded } = statusSchema.parse(body);
     return { kind: "status", version, stateDirectory: state_directory, degraded };
   } catch {
     return null;
   }
+}
+
+/** The address a client on this machine uses for a server bound to that host. */
+function urlOf(host: string, port: number): string {
+  // A server on all interfaces is reached on this one.
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" || host === "[::]" ? "::1" : host;
+  return `http://${reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** The system's word for why not; null when it works. */
