@@ -12,9 +12,10 @@ import { sentence } from "../policy/finding.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
 import type { Failure, Overrides } from "../policy/model-state.ts";
 import { DEFAULT_BLOCKLIST } from "../policy/runtime-blocklist.ts";
+import { FileLooks } from "./file-looks.ts";
 import type { Inspection } from "./inspect-worker.ts";
 import type { MemoryDesk } from "./memory-desk.ts";
-import { BACKEND, type BackendVersions, type ModelRecord } from "./model-record.ts";
+import { BACKEND, type BackendVersions, type ModelHistory, type ModelRecord } from "./model-record.ts";
 
 /** The Python runtime a model would be loaded with. */
 export interface AdmissionRuntime {
@@ -63,6 +64,7 @@ const UNKNOWN_MEMORY: MemoryVerdict = {
 /** Looks at a model before anything of it is loaded: files, architecture and runtime first, then structure, then memory. */
 export class ModelAdmission {
   readonly #ports: AdmissionPorts;
+  readonly #looks = new FileLooks();
   /** One structure at a time: each takes a process of its own. */
   readonly #inspections = new PQueue({ concurrency: 1 });
   /** What this process found, by model; the key says for which files and runtime. */
@@ -79,16 +81,8 @@ export class ModelAdmission {
     const runtime = await this.#runtime();
     const settings = this.#ports.settings(entry.id);
     const history = this.#ports.record.history(entry, runtime.versions);
-    const facts = await this.#facts(entry, runtime, options.signal);
-    const verdict = decideAdmission({
-      ...facts,
-      lastOutcome: history.lastOutcome,
-      allowUnsupportedRuntime: options.overrides.unsupportedRuntime,
-      trustsCode: settings.trust_code,
-      blocklist: this.#ports.config.runtime_blocklist ?? DEFAULT_BLOCKLIST,
-      advisories: withOwn(this.#ports.config.advisories),
-    });
-    const weights = { ...UNKNOWN_MEMORY, weights_bytes: facts.snapshot.weightBytes };
+    const { verdict, weightBytes } = await this.#judgeFiles(entry, runtime, history, options);
+    const weights = { ...UNKNOWN_MEMORY, weights_bytes: weightBytes };
     if (verdict.verdict === "refuse")
       return { ...report(entry.id, verdict, [], weights, verdictFailure(verdict)), ...NOTHING_GRANTED };
     const proven = provenFor(history.structure, entry, settings);
@@ -129,10 +123,31 @@ export class ModelAdmission {
     }
   }
 
+  /** Apart from what follows: the facts may be large, and the other checks wait for processes and memory. */
+  async #judgeFiles(
+    entry: CatalogueEntry,
+    runtime: AdmissionRuntime,
+    { lastOutcome }: ModelHistory,
+    { overrides, signal }: AdmissionOptions,
+  ): Promise<{ readonly verdict: AdmissionVerdict; readonly weightBytes: number }> {
+    const facts = await this.#facts(entry, runtime, signal);
+    const verdict = decideAdmission({
+      ...facts,
+      lastOutcome,
+      allowUnsupportedRuntime: overrides.unsupportedRuntime,
+      trustsCode: this.#ports.settings(entry.id).trust_code,
+      blocklist: this.#ports.config.runtime_blocklist ?? DEFAULT_BLOCKLIST,
+      advisories: withOwn(this.#ports.config.advisories),
+    });
+    return { verdict, weightBytes: facts.snapshot.weightBytes };
+  }
+
   async #facts(entry: CatalogueEntry, { versions, packageDirectory }: AdmissionRuntime, signal: AbortSignal) {
     const architectures = await readArchitectures(packageDirectory);
     // Each time: a file of a Hugging Face cache may be mended, or damaged, under the same digest.
-    const snapshot = await inspectSnapshot(entry.path, { signal });
+    const snapshot = await this.#looks.look(entry, signal, (either) =>
+      inspectSnapshot(entry.path, { signal: either }),
+    );
     const { config, tokenizer } = snapshot;
     return {
       modelId: entry.id,
