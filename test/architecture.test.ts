@@ -34,7 +34,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/store": {
-    rooms: ["shared", "supervisor/json", "supervisor/policy"],
+    rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host"],
     packages: ["lowdb", "zod"],
     node: true,
   },
@@ -57,7 +57,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "piscina", "prom-client", "zod"],
     node: true,
   },
-  "supervisor/config": { rooms: ["shared", "supervisor/models"], packages: ["yaml", "zod"], node: true },
+  "supervisor/config": {
+    rooms: ["shared", "supervisor/models", "supervisor/host"],
+    packages: ["yaml", "zod"],
+    node: true,
+  },
   "supervisor/load-config.ts": {
     rooms: ["shared", "supervisor/config", "supervisor/host"],
     packages: ["zod"],

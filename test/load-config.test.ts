@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -231,7 +232,7 @@ describe("what is wrong is said with file, line, and what to write instead", () 
     expect(problems()).toEqual([]);
     expect(problems({ config: join(home, "nothing.yaml") })[0]).toContain("no such file");
     await mkdir(file);
-    expect(problems()[0]).toMatch(/config\.yaml: cannot be read: EISDIR/);
+    expect(problems()[0]).toMatch(/config\.yaml: cannot be read: .* is a directory/);
   });
 
   it.skipIf(process.getuid?.() === 0)("a file without permission stops the start", async () => {
@@ -252,6 +253,34 @@ describe("what is wrong is said with file, line, and what to write instead", () 
       bomb.push(`${to}: &${to} [${Array.from({ length: 9 }, () => `*${from}`).join(", ")}]`);
     }
     expect((await fixture(bomb.join("\n"))).problems()[0]).toMatch(/alias/i);
+  });
+
+  it.each([
+    ["tens of thousands of unknown keys", Array.from({ length: 22_000 }, (_, n) => `a${n}: 1`).join("\n")],
+    ["a list of a hundred thousand wrong items", `api_keys: [${"1,".repeat(100_000)}1]`],
+    ["aliases by the ten thousand", `a: &a [1]\nb: [${"*a,".repeat(50_000)}1]`],
+    ["as many lists inside lists", `a: ${"[".repeat(100_000)}`],
+  ])("%s are refused without being read", async (_, content) => {
+    const problems = (await fixture(content)).problems();
+    expect(problems).toEqual([expect.stringContaining("expected at most 40000 lines, keys and list items")]);
+  });
+
+  it.each([
+    ["wrong keys", Array.from({ length: 5_000 }, (_, n) => `a${n}: 1`).join("\n"), "unknown key"],
+    ["wrong items", `api_keys: [${"1,".repeat(5_000)}1]`, "api_keys.0: expected text"],
+    ["keys that repeat", `port: 1\n${"port: 2\n".repeat(5_000)}`, "Map keys must be unique"],
+    ["lists inside lists", `a: ${"[".repeat(10_000)}`, "nested too deeply"],
+  ])("of thousands of %s the first are told", async (_, content, words) => {
+    const problems = (await fixture(content)).problems();
+    expect(problems.length).toBeLessThanOrEqual(20);
+    expect(problems[0]).toContain(words);
+  });
+
+  it("a pipe in its place is not waited for, and the null device is as good as an empty file", async () => {
+    const { problems, file } = await fixture();
+    execFileSync("mkfifo", [file]);
+    expect(problems()[0]).toContain("is a named pipe, expected a regular file");
+    expect(problems({ config: "/dev/null" })).toEqual([]);
   });
 
   it.each(["admin_keys: |hunter2hunter2\n", "api_keys: [\n]\n]\nhunter2hunter2\n"])(

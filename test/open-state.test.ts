@@ -107,6 +107,29 @@ describe("the state directory", () => {
     await (await acquireLock(pathsIn(directory).lockFile)).release();
   });
 
+  it("with a pipe in the place of every file opens all the same, in memory, and names each", async () => {
+    const directory = await temporaryDirectory();
+    const {
+      registryFile,
+      auditFile,
+      quarantineFile,
+      startsFile,
+      intentsFile,
+      workersFile,
+      dossiersDirectory,
+    } = pathsIn(directory);
+    await mkdir(dossiersDirectory);
+    const files = [registryFile, auditFile, quarantineFile, startsFile, intentsFile, workersFile];
+    execFileSync("mkfifo", [...files, join(dossiersDirectory, "pipe.json"), `${quarantineFile}.bak`]);
+    const state = await opened(directory);
+    await quarantine(state);
+    expect(state.quarantine.get("k")).toEqual(KEPT_OUT);
+    expect(state.isForgetful).toBe(true);
+    expect(state.degraded().toSorted()).toEqual(
+      files.toSorted().map((file) => expect.stringContaining(`${file} is a named pipe`)),
+    );
+  });
+
   it("is rid of what an earlier run left in its scratch", async () => {
     const directory = await temporaryDirectory();
     await mkdir(join(directory, "tmp", "worker-1"), { recursive: true });

@@ -1,6 +1,7 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, stat } from "node:fs/promises";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as wait } from "node:timers/promises";
+import { openRegularFile } from "../host/regular-file.ts";
 
 const POLL_MS = 300;
 
@@ -51,5 +52,5 @@ async function isReplaced(path: string, handle: FileHandle | null, position: num
 }
 
 async function openOrNull(path: string): Promise<FileHandle | null> {
-  return await open(path, "r").catch(() => null);
+  return await openRegularFile(path).catch(() => null);
 }

@@ -1,6 +1,6 @@
-import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { isMissing, logFilesOf } from "../host/log-file.ts";
+import { openRegularFile } from "../host/regular-file.ts";
 
 export interface LastLines {
   /** Oldest first. */
@@ -31,17 +31,17 @@ async function matchingLines(
   limit: number,
   isWanted: (line: string) => boolean,
 ): Promise<{ readonly lines: string[]; readonly bytes: number } | null> {
-  const stream = createReadStream(file);
   let lines: string[] = [];
   try {
+    const stream = (await openRegularFile(file)).createReadStream();
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
       if (line === "" || !isWanted(line)) continue;
       lines.push(line);
       if (lines.length > 2 * limit) lines = lines.slice(-limit);
     }
+    return { lines: limit === 0 ? [] : lines.slice(-limit), bytes: stream.bytesRead };
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;
   }
-  return { lines: limit === 0 ? [] : lines.slice(-limit), bytes: stream.bytesRead };
 }

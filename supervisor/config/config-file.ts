@@ -1,9 +1,13 @@
-import { readFileSync, statSync } from "node:fs";
-import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from "yaml";
-import { ConfigError, type Problem } from "./config-problem.ts";
+import { devNull } from "node:os";
+import { isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { FileTooLongError, readRegularFileSync } from "../host/regular-file.ts";
+import { ConfigError, MOST_PROBLEMS, type Problem } from "./config-problem.ts";
 
-/** No configuration is longer; a larger file is the wrong file. Bytes. */
-const MAX_CONFIG_BYTES = 1024 * 1024;
+/** Settings for a thousand models take some hundred kilobytes; a larger file is the wrong file. Bytes. */
+const MAX_CONFIG_BYTES = 256 * 1024;
+/** Lines, keys, list items, tags and the like: what the reader's work goes by, and it holds the event loop. */
+const MAX_MARKS = 40_000;
+const MARKS = new Set(Buffer.from("\n:,-[{!&*"));
 
 /** A parsed configuration file that still knows on which line each value stands. */
 export interface ConfigFile {
@@ -20,14 +24,19 @@ export interface ConfigFile {
 export function readConfigFile(path: string, required: boolean): ConfigFile {
   const text = readText(path, required);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" });
+  // Whether keys are unique is looked at below: the reader compares each with each.
+  const options = { lineCounter: lines, prettyErrors: false, logLevel: "silent", uniqueKeys: false } as const;
+  const document = parseDocument(text, options);
   const where = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
-  if (document.errors.length > 0) {
+  const faults = document.errors.map(({ pos, message }) => ({ offset: pos[0], message }));
+  faults.push(...repeatedKeys(document.contents));
+  if (faults.length > 0) {
+    const first = faults.slice(0, MOST_PROBLEMS);
     throw new ConfigError(
-      document.errors.map((error) => `${where(error.pos[0])}: ${withoutQuote(firstLine(error.message))}`),
+      first.map(({ offset, message }) => `${where(offset)}: ${withoutQuote(firstLine(message))}`),
     );
   }
   return {
@@ -44,13 +53,15 @@ export function readConfigFile(path: string, required: boolean): ConfigFile {
 }
 
 function readText(path: string, required: boolean): string {
+  // How a shell says that there is none.
+  if (path === devNull) return "";
   try {
-    const { size } = statSync(path);
-    if (size <= MAX_CONFIG_BYTES) return readFileSync(path, "utf8");
-    throw new ConfigError([
-      `${path}: expected at most ${MAX_CONFIG_BYTES} bytes, got ${size}; is it the right file?`,
-    ]);
+    const bytes = readRegularFileSync(path, MAX_CONFIG_BYTES);
+    refuseTooMany(bytes, path);
+    return bytes.toString();
   } catch (thrown) {
+    if (thrown instanceof FileTooLongError)
+      throw new ConfigError([`${thrown.message}; is it the right file?`]);
     if (!(thrown instanceof Error) || !("code" in thrown)) throw thrown;
     if (thrown.code === "ENOENT" && !required) return "";
     const next =
@@ -59,6 +70,32 @@ function readText(path: string, required: boolean): string {
         : `${thrown.message}; fix it or move it away`;
     throw new ConfigError([`${path}: cannot be read: ${next}`]);
   }
+}
+
+function refuseTooMany(bytes: Buffer, path: string): void {
+  let marks = 0;
+  for (const byte of bytes) if (MARKS.has(byte)) marks += 1;
+  if (marks <= MAX_MARKS) return;
+  throw new ConfigError([
+    `${path}: expected at most ${MAX_MARKS} lines, keys and list items, got about ${marks}; is it the right file?`,
+  ]);
+}
+
+function repeatedKeys(root: unknown): { offset: number; message: string }[] {
+  const found: { offset: number; message: string }[] = [];
+  const unvisited = [root];
+  for (let node = unvisited.pop(); node !== undefined; node = unvisited.pop()) {
+    if (isMap(node)) {
+      const seen = new Set<unknown>();
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? key.value : key;
+        if (seen.has(name)) found.push({ offset: startOf(key), message: "Map keys must be unique" });
+        seen.add(name);
+        unvisited.push(value);
+      }
+    } else if (isSeq(node)) unvisited.push(...node.items);
+  }
+  return found;
 }
 
 function toPlain(convert: () => unknown, path: string): unknown {
@@ -75,6 +112,7 @@ function toPlain(convert: () => unknown, path: string): unknown {
 /** The reader quotes what it cannot read after a colon; that may be a key, also one that looks like an alias. */
 function withoutQuote(message: string): string {
   return message
+    .replace(/^Maximum call stack size exceeded/, "nested too deeply")
     .replace(/^(Unresolved alias)\b.*$/, "$1; a value that begins with * has to stand in quotes")
     .replace(/: .*$/, "");
 }

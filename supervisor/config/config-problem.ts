@@ -1,6 +1,9 @@
 import type { z } from "zod";
 import { nearestNames } from "../models/nearest-names.ts";
 
+/** Problems that are told at a time: nobody reads more, and a file may have a hundred thousand. */
+export const MOST_PROBLEMS = 20;
+
 /** The configuration cannot be used; each problem is one line saying where, what was expected, what was found. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
@@ -21,7 +24,7 @@ export interface Problem {
 }
 
 /**
- * What zod found, in the words of somebody who edits a file.
+ * What zod found first, in the words of somebody who edits a file.
  * @param value what was checked; quoted unless it may be a secret
  * @param knownKeys the keys allowed in the object at a path
  */
@@ -30,10 +33,10 @@ export function problemsOf(
   value: unknown,
   knownKeys: (path: readonly PropertyKey[]) => readonly string[],
 ): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
+  const first = error.issues.slice(0, MOST_PROBLEMS).flatMap((issue): Problem[] => {
     if (issue.code === "unrecognized_keys") {
       const known = knownKeys(issue.path);
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, MOST_PROBLEMS).map((key) => ({
         path: [...issue.path, key],
         atKey: true,
         text: unknownKey(key, known),
@@ -43,6 +46,7 @@ export function problemsOf(
     const text = `${pathText(issue.path)}: expected ${expectation(issue)}, got ${got}`;
     return [{ path: issue.path, atKey: false, text }];
   });
+  return first.slice(0, MOST_PROBLEMS);
 }
 
 /** `timeouts.hold_seconds`; empty path: the document itself. */

@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { readRegularFileSync } from "./regular-file.ts";
+
+/** An address takes two hundred. */
+const MOST_BYTES = 4 * 1024;
 
 const addressSchema = z.object({
   /** Where its API listens. */
@@ -33,7 +36,7 @@ export function readAddress(path: string): NotedAddress | null {
 /** The address noted last, by whomever; null when there is none. */
 export function readNote(path: string): z.infer<typeof addressSchema> | null {
   try {
-    return addressSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return addressSchema.parse(JSON.parse(readRegularFileSync(path, MOST_BYTES).toString()));
   } catch {
     return null;
   }

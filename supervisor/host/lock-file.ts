@@ -1,8 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { processStartTime } from "./process-start-time.ts";
+import { FileTooLongError, readRegularFile } from "./regular-file.ts";
+
+/** A holder takes two hundred. */
+const MOST_HOLDER_BYTES = 4 * 1024;
 
 const holderSchema = z.object({
   pid: z.number().int().positive(),
@@ -112,11 +116,13 @@ function claimOf(path: string, holder: Holder): string {
 
 /** Null: no such file. A file that makes no sense is a holder that is not running. */
 async function readHolder(file: string): Promise<Holder | null> {
-  const text = await readFile(file, "utf8").catch((thrown: unknown) => {
+  const bytes = await readRegularFile(file, MOST_HOLDER_BYTES).catch((thrown: unknown) => {
+    if (thrown instanceof FileTooLongError) return Buffer.from("too long");
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null;
     throw thrown;
   });
-  if (text === null) return null;
+  if (bytes === null) return null;
+  const text = bytes.toString();
   try {
     return holderSchema.parse(JSON.parse(text));
   } catch {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { closeSync, writeSync } from "node:fs";
+import { type FileHandle, mkdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { openForAppending, openForAppendingSync } from "./regular-file.ts";
 
 /** A full file makes room for the next; with the older ones it is kept this many times. */
 const FILE_BYTES = 10 * 1024 * 1024;
@@ -121,7 +122,7 @@ export class LogFile {
   flushSync(): void {
     if (this.#waiting.length === 0) return;
     try {
-      const file = openSync(this.#path, "a", 0o600);
+      const file = openForAppendingSync(this.#path);
       writeSync(file, this.#take());
       closeSync(file);
     } catch {
@@ -164,7 +165,7 @@ export class LogFile {
 
   async #open(): Promise<FileHandle> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const handle = await open(this.#path, "a", 0o600);
+    const handle = await openForAppending(this.#path);
     this.#size = (await handle.stat()).size;
     return handle;
   }

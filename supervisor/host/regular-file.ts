@@ -26,6 +26,7 @@ export class FileTooLongError extends Error {
 /** Non-blocking: what became a pipe since it was looked at must not hold a thread until somebody writes into it. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
+const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 const SMALLEST_PIECE_BYTES = 4 * 1024;
 
 /**
@@ -85,6 +86,33 @@ export function readRegularFileSync(path: string, mostBytes: number): Buffer {
     return buffer.subarray(0, filled);
   } finally {
     closeSync(file);
+  }
+}
+
+/**
+ * Opens a file to append to, made for its owner alone when it is not there. Never waits for a reader.
+ * @throws NotRegularFileError; ENXIO for a pipe nobody reads; the file system's error
+ */
+export async function openForAppending(path: string): Promise<FileHandle> {
+  const handle = await open(path, APPEND_FLAGS, 0o600);
+  try {
+    refuseOthers(path, await handle.stat());
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** As `openForAppending`, for a process that dies at once. */
+export function openForAppendingSync(path: string): number {
+  const file = openSync(path, APPEND_FLAGS, 0o600);
+  try {
+    refuseOthers(path, fstatSync(file));
+    return file;
+  } catch (error) {
+    closeSync(file);
+    throw error;
   }
 }
 

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
-import { access, readFile, writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { readRegularFile } from "../host/regular-file.ts";
 
 const MARKER = "opta-lmx-runtime.json";
+/** A marker takes two hundred. */
+const MOST_BYTES = 64 * 1024;
 
 const markerSchema = z.object({
   lockHash: z.string(),
@@ -58,7 +61,9 @@ export async function writeMarker(directory: string, lockHash: string, proven: s
 /** The runtime in this directory, or null when it is not there, not complete, or its interpreter was uninstalled. */
 export async function readRuntime(directory: string): Promise<Runtime | null> {
   try {
-    const marker = markerSchema.parse(JSON.parse(await readFile(join(directory, MARKER), "utf8")));
+    const marker = markerSchema.parse(
+      JSON.parse((await readRegularFile(join(directory, MARKER), MOST_BYTES)).toString()),
+    );
     const python = pythonOf(directory);
     await access(python);
     return { python, directory, lockHash: marker.lockHash, versions: marker.versions };

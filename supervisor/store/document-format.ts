@@ -1,4 +1,10 @@
 import { z } from "zod";
+import { measureJson } from "../json/json-meter.ts";
+
+/** Ten times what the largest document this service writes becomes. Bytes of the heap. */
+const MOST_HEAP_BYTES = 256 * 1024 * 1024;
+/** As many as a registry of 2,000 rows could hold at the very most, each full of numbers. */
+const MOST_VALUES = 2_000_000;
 
 /** What a durable JSON document looks like, and how older forms of it become the current one. */
 export interface DocumentFormat<T> {
@@ -39,6 +45,11 @@ type Step =
 
 function parseJson(bytes: Buffer): Step {
   if (bytes.length === 0) return { kind: "bad", problem: "the file is empty" };
+  const { values, heapBytes } = measureJson(bytes);
+  if (values > MOST_VALUES)
+    return { kind: "bad", problem: `expected at most ${MOST_VALUES} values, got ${values}` };
+  if (heapBytes > MOST_HEAP_BYTES)
+    return { kind: "bad", problem: `expected at most ${MOST_HEAP_BYTES} bytes in memory, got ${heapBytes}` };
   try {
     return { kind: "value", value: JSON.parse(bytes.toString("utf8")) as unknown };
   } catch (thrown) {

@@ -1,4 +1,5 @@
 import { basename, dirname, join } from "node:path";
+import { NotRegularFileError } from "../host/regular-file.ts";
 import { type Decoded, type DocumentFormat, decodeDocument } from "./document-format.ts";
 import { type Files, systemErrorCode } from "./files.ts";
 
@@ -68,9 +69,10 @@ async function examine<T>(path: string, { files, format }: ReadOptions<T>): Prom
     if (bytes > format.maxBytes) {
       return { kind: "bad", problem: `${path}: expected at most ${format.maxBytes} bytes, got ${bytes}` };
     }
-    const decoded = decodeDocument(await files.read(path), format);
+    const decoded = decodeDocument(await files.read(path, format.maxBytes), format);
     return decoded.kind === "bad" ? { kind: "bad", problem: `${path}: ${decoded.problem}` } : decoded;
   } catch (thrown) {
+    if (thrown instanceof NotRegularFileError) return { kind: "unreadable", problem: thrown.message };
     return { kind: "unreadable", problem: `${path} cannot be read (${systemErrorCode(thrown)})` };
   }
 }

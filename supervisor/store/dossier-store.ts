@@ -165,7 +165,7 @@ class DossierDirectory implements DossierStore {
     try {
       const size = (await this.#files.size(path)) ?? 0;
       if (size > format.maxBytes) throw new Error(`expected at most ${format.maxBytes} bytes, got ${size}`);
-      const content = await this.#files.read(path);
+      const content = await this.#files.read(path, format.maxBytes);
       const decoded = decodeDocument(content, format);
       if (decoded.kind === "bad") throw new Error(decoded.problem);
       if (decoded.data?.dossier.id !== id) throw new Error("it is of a later release, or another dossier");

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { readRegularFile } from "../host/regular-file.ts";
 
 /** A file that is being written; nobody else knows its name yet. */
 export interface NewFile {
@@ -13,7 +14,8 @@ export interface NewFile {
 export interface Files {
   /** Size in bytes; null when there is no such file. */
   size(path: string): Promise<number | null>;
-  read(path: string): Promise<Buffer>;
+  /** @throws NotRegularFileError, FileTooLongError, the file system's error */
+  read(path: string, mostBytes: number): Promise<Buffer>;
   /** Names in a directory; none when there is no such directory. */
   list(directory: string): Promise<string[]>;
   makeDirectory(directory: string): Promise<void>;
@@ -30,7 +32,7 @@ export interface Files {
 
 export const realFiles: Files = {
   size,
-  read: (path) => readFile(path),
+  read: readRegularFile,
   list,
   makeDirectory: async (directory) => void (await mkdir(directory, { recursive: true, mode: 0o700 })),
   create,

@@ -6,6 +6,7 @@ import {
   registryEntrySchema,
 } from "../../shared/registry.ts";
 import type { DocumentFormat } from "./document-format.ts";
+import { rowList } from "./row-list.ts";
 
 /** Bytes of JSON the `metadata` of one row may take. */
 const MAX_METADATA_BYTES = 2 * 1024;
@@ -35,7 +36,7 @@ const rowSchema = z.preprocess(withSeedNames, registryEntrySchema);
 /** Rows of every form ever written, read as today's. Rows of older forms that make no sense stay in the backup only. */
 export const registryFormat: DocumentFormat<RegistryFile> = {
   version: REGISTRY_SCHEMA,
-  schema: z.object({ schema: z.literal(REGISTRY_SCHEMA), entries: z.array(rowSchema) }),
+  schema: z.object({ schema: z.literal(REGISTRY_SCHEMA), entries: rowList(rowSchema) }),
   migrations: { 0: fromUnversioned },
   maxBytes: MAX_FILE_BYTES,
 };

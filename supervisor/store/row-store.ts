@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Recovery } from "./document-recovery.ts";
 import { DurableFile, type Schedule, type StoreLog } from "./durable-file.ts";
 import type { Files } from "./files.ts";
+import { rowList } from "./row-list.ts";
 
 /** A bounded list of rows of one kind in a file of its own: `{"schema": n, "rows": […]}`. */
 export interface RowStore<Row> extends StoreHealth {
@@ -57,7 +58,7 @@ export async function openRows<Row>(
   rowFormat: RowFormat<Row>,
 ): Promise<RowStore<Row>> {
   const { row, version = 1, migrations = {}, maxBytes } = rowFormat;
-  const schema: z.ZodType<RowFile<Row>> = z.object({ schema: z.literal(version), rows: z.array(row) });
+  const schema: z.ZodType<RowFile<Row>> = z.object({ schema: z.literal(version), rows: rowList(row) });
   const format = { version, schema, migrations, maxBytes };
   const file = new DurableFile<RowFile<Row>>({ ...options, format });
   const database = new Low<RowFile<Row>>(file, { schema: version, rows: [] });

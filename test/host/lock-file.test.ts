@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -46,6 +46,12 @@ async function holder(path: string): Promise<{ pid: number; started: string; tok
 }
 
 describe("the lock file", () => {
+  it("as a pipe is refused and not waited for", async () => {
+    const path = join(await temporaryDirectory(), "supervisor.lock");
+    execFileSync("mkfifo", [path]);
+    await expect(acquireLock(path)).rejects.toThrow("is a named pipe, expected a regular file");
+  });
+
   it("names its holder, is given back, and leaves nothing behind", async () => {
     const path = await lockPath();
     const lock = await acquireLock(path);

@@ -1,4 +1,5 @@
-import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { appendFile, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { LogFile, logFileIn, logFilesOf, workerLogIn } from "../../supervisor/host/log-file.ts";
@@ -127,4 +128,21 @@ it("gives every model a log of its own, whatever its name", () => {
     expect(dirname(path)).toBe("/logs/workers");
     expect(Buffer.byteLength(basename(path))).toBeLessThan(230);
   }
+});
+
+it("a pipe in its place is not waited for, whether somebody reads it or not", async () => {
+  const directory = await temporaryDirectory();
+  const { path, log, problems } = await logIn(directory);
+  execFileSync("mkfifo", [path]);
+  log.write("lost\n");
+  await log.flush();
+  expect(problems).toEqual([expect.stringContaining("ENXIO")]);
+  // Open for both, so that opening it waits for nobody.
+  const reader = await open(path, "r+");
+  const { log: other, problems: told } = await logIn(directory);
+  other.write("lost as well\n");
+  await other.flush();
+  other.flushSync();
+  await reader.close();
+  expect(told).toEqual([expect.stringContaining("is a named pipe, expected a regular file")]);
 });

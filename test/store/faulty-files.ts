@@ -26,7 +26,7 @@ export class FaultyFiles implements Files {
   }
 
   size = (path: string) => this.#run("size", path, () => realFiles.size(path));
-  read = (path: string) => this.#run("read", path, () => realFiles.read(path));
+  read = (path: string, mostBytes: number) => this.#run("read", path, () => realFiles.read(path, mostBytes));
   list = (directory: string) => this.#run("list", directory, () => realFiles.list(directory));
   makeDirectory = (directory: string) =>
     this.#run("makeDirectory", directory, () => realFiles.makeDirectory(directory));

@@ -1,6 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { decodeDocument } from "../../supervisor/store/document-format.ts";
+import { rowList } from "../../supervisor/store/row-list.ts";
 import { openRows, type RowFormat } from "../../supervisor/store/row-store.ts";
 import { storeFixture } from "./store-fixture.ts";
 
@@ -22,6 +25,8 @@ const format: RowFormat<Note> = {
   expendable: (note) => !note.keep,
   maxBytes: 10_000,
 };
+
+const DOCUMENT = { version: 1, schema: z.unknown(), migrations: {}, maxBytes: 1 };
 
 const fixture = (over: Partial<RowFormat<Note>> = {}) =>
   storeFixture((options) => openRows(options, { ...format, ...over }));
@@ -116,5 +121,38 @@ describe("a file that is not as it should be", () => {
     await store.change(adding(note("b")));
     expect(await readFile(path, "utf8")).toBe(content);
     expect(store.degraded()).toContain("schema 3");
+  });
+
+  it("whose file is a pipe does not wait for it, lives in memory and says why", async () => {
+    const { open, path } = await fixture();
+    execFileSync("mkfifo", [path]);
+    const store = await open();
+    await store.change(adding(note("a")));
+    expect(store.rows()).toEqual([note("a")]);
+    expect(store.degraded()).toContain("is a named pipe, expected a regular file");
+    expect((await stat(path)).isFIFO()).toBe(true);
+  });
+
+  it.each([
+    ["more values than it could hold", `[${"0,".repeat(2_000_000)}0]`, "2000000 values"],
+    ["what would become too much", `[${'{"34":{},"a":{"1":{}}},'.repeat(400_000)}0]`, "bytes in memory"],
+  ])("whose file has %s is set aside unread", async (_, content, words) => {
+    const { reading, names } = await fixture({ maxBytes: 32 * 1024 * 1024 });
+    const store = await reading(content);
+    expect(store.recovered).toBe("empty");
+    expect(await names()).toEqual([expect.stringContaining("store.json.corrupt-")]);
+    const decoded = decodeDocument(Buffer.from(content), DOCUMENT);
+    expect(decoded).toEqual({ kind: "bad", problem: expect.stringContaining(words) });
+  });
+
+  it("gives up at the first row that is none", () => {
+    let checked = 0;
+    const counting = z.unknown().refine(() => {
+      checked += 1;
+      return checked < 3;
+    });
+    const outcome = rowList(counting).safeParse(Array.from({ length: 100 }, () => 0));
+    expect(outcome.error?.issues).toMatchObject([{ path: [2] }]);
+    expect(checked).toBe(3);
   });
 });

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { access, readFile, stat, statfs } from "node:fs/promises";
+import { access, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { RegistryFile } from "../../../shared/registry.ts";
 import { isMissing } from "../../host/log-file.ts";
+import { readRegularFile } from "../../host/regular-file.ts";
 import { decodeDocument } from "../../store/document-format.ts";
 import { registryFormat } from "../../store/registry-rows.ts";
 import { formatBytes } from "../printable.ts";
@@ -54,7 +55,7 @@ export async function checkRegistry(path: string): Promise<DoctorCheck> {
     const { size } = await stat(path);
     if (size > registryFormat.maxBytes)
       return warn(name, `${path} has ${formatBytes(size)}: no registry`, next);
-    const decoded = decodeDocument(await readFile(path), registryFormat);
+    const decoded = decodeDocument(await readRegularFile(path, registryFormat.maxBytes), registryFormat);
     switch (decoded.kind) {
       case "current":
         return pass(name, resultsIn(decoded.data));
