@@ -8,20 +8,26 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(69);
 }
 // A clone runs its sources; the npm package, which has none, runs the build (Node strips no types under node_modules).
-const { existsSync, mkdirSync } = await import("node:fs");
+const { existsSync, mkdirSync, statSync } = await import("node:fs");
 const { homedir } = await import("node:os");
 const { join, resolve } = await import("node:path");
 // Keeps compiled (and type-stripped) modules between starts: half the time to listening, and less memory. In the state
 // directory, because code found in a shared temporary directory could be anybody's. Not being able to is no harm.
 const { enableCompileCache } = await import("node:module");
 const stateDirectory = resolve((process.env.OPTA_LMX_HOME || "~/.opta-lmx").replace(/^~(?=\/|$)/, homedir()));
+const cacheDirectory = join(stateDirectory, "cache");
 try {
-  // Made here first, because the cache would make it readable for everybody.
-  mkdirSync(stateDirectory, { mode: 0o700, recursive: true });
+  // Made here first, because the cache would make them readable for everybody.
+  mkdirSync(cacheDirectory, { mode: 0o700, recursive: true });
+  // What others can write must not be run: "lmx doctor" says how to mend that.
+  const isOurs = [stateDirectory, cacheDirectory].every((path) => {
+    const { mode, uid } = statSync(path);
+    return (mode & 0o022) === 0 && (uid === process.geteuid?.() || uid === 0);
+  });
+  if (isOurs) enableCompileCache(join(cacheDirectory, "compiled"));
 } catch {
-  // It is there, or cannot be made, which whoever needs it will say.
+  // They cannot be made, which whoever needs them will say.
 }
-enableCompileCache(join(stateDirectory, "cache", "compiled"));
 // Old objects are collected when they have grown by half, not fourfold: the memory of a service that runs for months is
 // then what it needs, and growth that is none can be told from a leak.
 const { setFlagsFromString } = await import("node:v8");

@@ -23,6 +23,8 @@ import { type Supervisor, startSupervisor } from "./supervisor.ts";
  */
 export async function serve(flags: ConfigFlags): Promise<number> {
   closeInherited();
+  // What the service and its workers write is nobody else's to change, whatever the umask of the shell was.
+  process.umask(process.umask(0o022) | 0o022);
   const environment = takeSecrets(process.env);
   const readConfig = () => loadConfig({ flags, env: environment.whole });
   const loaded = readConfig();

@@ -13,6 +13,7 @@ import { redactionFacts } from "./cluster/redaction-facts.ts";
 import { sweepWorkers } from "./cluster/sweep-workers.ts";
 import { openWorkerLogs } from "./cluster/worker-logs-open.ts";
 import { composeCluster } from "./compose-cluster.ts";
+import { warnOfExposedPaths } from "./exposed-paths.ts";
 import { writeAddress } from "./host/address-file.ts";
 import { descriptorLimit } from "./host/descriptor-limit.ts";
 import { EventLoopLag } from "./host/event-loop-lag.ts";
@@ -106,9 +107,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     });
     const catalogue = withAliases(onDisk, () => live.config.aliases);
     await catalogue.refresh();
+    const modelDirectory = async (id: string) => catalogue.resolve(id)?.path ?? null;
+    void warnOfExposedPaths({ loaded, env: process.env, home: homedir(), modelDirectory }, log);
     const runtime = new RuntimeOnce(() =>
       ensureRuntime({
         runtimesDirectory: paths.runtimesDirectory,
+        within: paths.stateDirectory,
         lockFile: files.requirementsLock,
         signal: options.signal,
         onProgress: options.onRuntimeProgress,

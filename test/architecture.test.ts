@@ -26,7 +26,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/host": { rooms: ["shared"], packages: ["zod"], node: true },
-  "supervisor/runtime": { rooms: ["shared", "supervisor/host"], packages: ["execa", "zod"], node: true },
+  "supervisor/runtime": {
+    rooms: ["shared", "supervisor/policy", "supervisor/host"],
+    packages: ["execa", "zod"],
+    node: true,
+  },
   "supervisor/rpc": { rooms: ["shared", "supervisor/json"], packages: [], node: false },
   "supervisor/process": {
     rooms: ["shared", "supervisor/policy", "supervisor/host", "supervisor/rpc"],
@@ -77,6 +81,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       "supervisor/store",
       "supervisor/runtime",
       "supervisor/config",
+      "supervisor/exposed-paths.ts",
       "supervisor/load-config.ts",
     ],
     packages: ["pino-pretty", "zod"],
@@ -88,6 +93,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
       ...allBelowMain,
       "supervisor/audited-sweep.ts",
       "supervisor/compose-cluster.ts",
+      "supervisor/exposed-paths.ts",
       "supervisor/live-config.ts",
       "supervisor/load-config.ts",
       "supervisor/note-in-audit.ts",
@@ -105,6 +111,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     rooms: ["supervisor/cluster", "supervisor/http", "supervisor/store", "supervisor/note-in-audit.ts"],
     packages: [],
     node: false,
+  },
+  "supervisor/exposed-paths.ts": {
+    rooms: ["supervisor/policy", "supervisor/models", "supervisor/host", "supervisor/load-config.ts"],
+    packages: ["pino"],
+    node: true,
   },
   "supervisor/note-in-audit.ts": {
     rooms: ["supervisor/host", "supervisor/store"],

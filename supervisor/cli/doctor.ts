@@ -9,6 +9,7 @@ import {
   checkOpenBlas,
   checkOpenFiles,
 } from "./doctor/check-machine.ts";
+import { checkPermissions } from "./doctor/check-permissions.ts";
 import { checkPython } from "./doctor/check-python.ts";
 import { checkConfiguration, checkPort } from "./doctor/check-service.ts";
 import { checkRegistry, checkStateDirectory } from "./doctor/check-storage.ts";
@@ -24,8 +25,9 @@ export const doctorCommand: Command = {
   arguments: [],
   summary: "check what Opta-LMX needs, and say what to do about what is missing",
   options: { config: { type: "string" }, json: { type: "boolean" } },
-  help: `Looks at this machine, the Python runtime, the state directory, the configuration, the port and who may use it. Needs
-no running supervisor and changes nothing. Exits 1 when something failed; a warning is something that works, but badly.
+  help: `Looks at this machine, the Python runtime, the state directory, who else can change what is relied on, the
+configuration, the port and who may use it. Needs no running supervisor and changes nothing. Exits 1 when something
+failed; a warning is something that works, but badly.
 
 Options:
   --config FILE     the configuration to check (default config.yaml in the state directory)
@@ -50,11 +52,12 @@ Examples:
 async function examine({ io, values }: CommandInput): Promise<DoctorCheck[]> {
   const { check: configuration, loaded } = checkConfiguration(textOption(values, "config"), io.env);
   const { paths, config } = loaded;
-  const { runtimesDirectory } = paths;
+  const { runtimesDirectory, stateDirectory } = paths;
   const { requirementsLock } = packageFiles();
-  const [python, stateDirectory, registry, port, accounts] = await Promise.all([
-    checkPython({ runtimesDirectory, requirementsLock, env: io.env }),
-    checkStateDirectory(paths.stateDirectory),
+  const [python, state, permissions, registry, port, accounts] = await Promise.all([
+    checkPython({ stateDirectory, runtimesDirectory, requirementsLock, env: io.env }),
+    checkStateDirectory(stateDirectory),
+    checkPermissions(loaded, io.env),
     checkRegistry(paths.registryFile),
     checkPort(loaded),
     humanAccounts(),
@@ -66,7 +69,8 @@ async function examine({ io, values }: CommandInput): Promise<DoctorCheck[]> {
     checkOpenBlas(config.preload_openblas),
     checkMemory(),
     checkOpenFiles(config.max_connections),
-    stateDirectory,
+    state,
+    ...permissions,
     registry,
     configuration,
     port,

@@ -1,14 +1,11 @@
-import { homedir } from "node:os";
 import { type ModelDetail, modelListSchema } from "../../shared/admin.ts";
 import { ConfigError } from "../config/config-problem.ts";
-import { packageFiles } from "../host/package-files.ts";
 import { type LoadedConfig, loadConfig } from "../load-config.ts";
-import { createCatalogue } from "../models/catalogue.ts";
-import { DEMO_MODEL_ID, modelRoots } from "../models/model-roots.ts";
 import { connect } from "./admin-client.ts";
 import { CliError, type CliIo, type Command, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { CONNECTION_HELP, CONNECTION_OPTIONS, namedUrl } from "./find-supervisor.ts";
+import { localCatalogue } from "./local-catalogue.ts";
 import { formatBytes, formatTable, printable } from "./printable.ts";
 import { type Styles, stylesFor } from "./styles.ts";
 
@@ -88,8 +85,7 @@ function localConfig(input: CommandInput, isRunning: boolean): LoadedConfig | nu
 
 async function fromDisk(local: LoadedConfig | null, { env }: CliIo): Promise<ListedModel[]> {
   if (local === null) return [];
-  const catalogue = createCatalogue(catalogueOptions(local, env));
-  await catalogue.refresh();
+  const catalogue = await localCatalogue(local, env);
   return catalogue.list().map(({ id, path, modelType, sizeBytes, contextLength, digest }) => ({
     id,
     path,
@@ -98,14 +94,6 @@ async function fromDisk(local: LoadedConfig | null, { env }: CliIo): Promise<Lis
     context_length: contextLength,
     digest,
   }));
-}
-
-function catalogueOptions({ config, paths }: LoadedConfig, env: CliIo["env"]) {
-  const { modelsDirectory } = paths;
-  return {
-    roots: modelRoots({ modelsDirectory, config, env, home: env.HOME || homedir() }),
-    embedded: [{ id: DEMO_MODEL_ID, path: packageFiles().demoModelDirectory }],
-  };
 }
 
 function table(models: readonly ListedModel[], styles: Styles): string[] {

@@ -1,5 +1,6 @@
 import { rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { closeToOthers } from "./close-to-others.ts";
 import { explainBuildFailure, PROVING } from "./explain-build-failure.ts";
 import { findPython, onPath } from "./find-python.ts";
 import { readInstallerLine } from "./installer-lines.ts";
@@ -68,6 +69,8 @@ export async function buildRuntime(options: BuildOptions): Promise<void> {
     };
     await install(run, found, workshop, options);
     await prove(run, workshop, options);
+    // Last of all: the proof writes byte code.
+    await closeToOthers(workshop);
     await replace(target, workshop);
   } catch (error) {
     await removeTree(workshop).catch(() => {});

@@ -1,15 +1,18 @@
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { acquireLock, type Lock, LockHeldError } from "../host/lock-file.ts";
 import { buildRuntime, explainSystemError, PROOF, type RuntimeProgress } from "./build-runtime.ts";
 import { locateRuntime, runtimePlace } from "./locate-runtime.ts";
-import { abortedBuild } from "./runtime-build-error.ts";
+import { abortedBuild, exposedRuntime } from "./runtime-build-error.ts";
+import { runtimeExposure } from "./runtime-exposure.ts";
 import type { Runtime } from "./runtime-marker.ts";
 import { removeAbandonedWorkshops } from "./workshop.ts";
 
 export interface EnsureRuntimeOptions {
   readonly runtimesDirectory: string;
+  /** Directory of the service's own; when the runtimes are in it, others may write nothing from there on. */
+  readonly within?: string;
   /** Requirements with hashes. */
   readonly lockFile: string;
   /** Python statements that prove the runtime; replaced for environments that hold other packages. */
@@ -30,6 +33,8 @@ const LOOK_AGAIN_MS = 250;
 export async function ensureRuntime(options: EnsureRuntimeOptions): Promise<Runtime> {
   const { environment = process.env, signal = new AbortController().signal, onProgress = () => {} } = options;
   const place = await runtimePlace(options.runtimesDirectory, options.lockFile, environment);
+  // Before anything of it is run.
+  await refuseExposed(options, place.directory);
   const standing = await locateRuntime(place, environment);
   if (standing !== null) return standing;
   const lock = await waitForTurn(place.directory, signal, onProgress);
@@ -47,6 +52,19 @@ export async function ensureRuntime(options: EnsureRuntimeOptions): Promise<Runt
   } finally {
     await lock.release();
   }
+}
+
+/** @throws RuntimeBuildError exposed */
+async function refuseExposed(
+  { runtimesDirectory, within }: EnsureRuntimeOptions,
+  directory: string,
+): Promise<void> {
+  const exposure = await runtimeExposure({
+    directory,
+    runtimesDirectory: resolve(runtimesDirectory),
+    within,
+  });
+  if (exposure !== null) throw exposedRuntime(exposure);
 }
 
 /** Takes the right to build at `target`; while another process has it, waits and says for whom. */

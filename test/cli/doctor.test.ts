@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -183,6 +183,7 @@ describe("doctor", () => {
       "device",
       "memory",
       "state directory",
+      "permissions",
       "registry",
       "configuration",
       "port",
@@ -196,6 +197,24 @@ describe("doctor", () => {
     expect(broken.find("configuration")).toMatchObject({
       status: "fail",
       detail: expect.stringContaining('unknown key "prot"; did you mean "port"?'),
+    });
+  });
+
+  it("says who else can change what is relied on, and does not run a Python others could have changed", async () => {
+    const home = await temporaryDirectory();
+    expect((await examine(home, { OPTA_LMX_PORT: "0" })).find("permissions")).toMatchObject({
+      status: "pass",
+    });
+    await chmod(home, 0o777);
+    const runtimes = join(home, "runtimes");
+    await mkdir(runtimes);
+    await chmod(runtimes, 0o777);
+    const open = await examine(home, { OPTA_LMX_PORT: "0", OPTA_LMX_RUNTIMES: runtimes });
+    expect(open.find("permissions")).toMatchObject({ status: "warn", next_step: `chmod go-w ${home}` });
+    expect(open.find("runtime")).toMatchObject({
+      status: "fail",
+      detail: expect.stringContaining(`${home} can be changed by every user`),
+      next_step: expect.stringContaining(`chmod go-w ${home}`),
     });
   });
 

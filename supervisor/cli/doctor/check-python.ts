@@ -2,11 +2,13 @@ import { advisoriesAgainst } from "../../policy/advisories.ts";
 import { damageOf } from "../../runtime/damage-of.ts";
 import { findPython } from "../../runtime/find-python.ts";
 import { locateRuntime, runtimePlace } from "../../runtime/locate-runtime.ts";
-import { RuntimeBuildError } from "../../runtime/runtime-build-error.ts";
+import { exposedRuntime, RuntimeBuildError } from "../../runtime/runtime-build-error.ts";
+import { runtimeExposure } from "../../runtime/runtime-exposure.ts";
 import type { Runtime } from "../../runtime/runtime-marker.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
 export interface PythonPlaces {
+  readonly stateDirectory: string;
   readonly runtimesDirectory: string;
   readonly requirementsLock: string;
   readonly env: NodeJS.ProcessEnv;
@@ -14,17 +16,25 @@ export interface PythonPlaces {
 
 /** The interpreter, the runtime made with it, whether that imports what workers need, and what is known against it. */
 export async function checkPython({
+  stateDirectory,
   runtimesDirectory,
   requirementsLock,
   env,
 }: PythonPlaces): Promise<DoctorCheck[]> {
   const place = await runtimePlace(runtimesDirectory, requirementsLock, env);
+  const { directory } = place;
+  const exposure = await runtimeExposure({ directory, runtimesDirectory, within: stateDirectory });
+  // Nor does the doctor run what others could have changed.
+  if (exposure !== null) {
+    const { message, nextStep } = exposedRuntime(exposure);
+    return [await checkInterpreter(env, true), fail("runtime", message, nextStep)];
+  }
   const runtime = await locateRuntime(place, env);
   const [interpreter, damage] = await Promise.all([
     checkInterpreter(env, runtime !== null),
     runtime === null ? null : damageOf(runtime, env),
   ]);
-  return [interpreter, ...checkRuntime(runtime, place.directory, damage)];
+  return [interpreter, ...checkRuntime(runtime, directory, damage)];
 }
 
 async function checkInterpreter(env: NodeJS.ProcessEnv, hasRuntime: boolean): Promise<DoctorCheck> {
