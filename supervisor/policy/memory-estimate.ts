@@ -9,8 +9,11 @@ export const SMALLEST_USEFUL_CONTEXT = 2_048;
 /** Weights take more than their tensors: buffers of the load, the allocator's own cache. 10 to 15 % were seen. */
 const WEIGHTS_FACTOR = 1.125;
 
-/** Python, mlx, mlx_lm and transformers in a worker before it loads anything, tokenizer included: ≈ 150 MB measured. */
-export const PROCESS_BYTES = 150 * 1024 ** 2;
+/**
+ * Python, mlx, mlx_lm and transformers in a worker before it loads anything, tokenizer included: ≈ 150 MB measured; and
+ * its process for chat templates, which has 40 MB of its own.
+ */
+export const PROCESS_BYTES = 190 * 1024 ** 2;
 
 /** What a model is known to need before it is loaded: the worker's `inspect` and the configuration. */
 export interface MemoryFacts {

@@ -185,7 +185,7 @@ describe("a refusal", () => {
       couldUnload: ["org/llama"],
       contextThatFits: null,
       message:
-        "needs 4.0 GiB (2.9 GiB model, 1.0 GiB caches for one row of 4096 tokens, 150.0 MiB to work in), " +
+        "needs 4.0 GiB (2.8 GiB model, 1.0 GiB caches for one row of 4096 tokens, 190.0 MiB to work in), " +
         "512.0 MiB are free of 8.0 GiB for models; " +
         "org/llama holds 4.0 GiB (idle; unload it with: lmx unload org/llama); qwen holds 3.0 GiB (busy); " +
         "kimi holds 512.0 MiB (loading)",

@@ -1,6 +1,5 @@
 """A request's prompt as token ids: chat template, tokeniser, and what the template already opened."""
 
-from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
@@ -23,6 +22,7 @@ RESERVED_TEMPLATE_ARGUMENTS = frozenset(
         "return_assistant_tokens_mask",
         "return_dict",
         "return_tensors",
+        "sanitize_control_tokens",
         "tokenize",
         "tokenizer_kwargs",
         "tools",
@@ -125,21 +125,27 @@ def _apply_template(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
         for tools in tool_forms(prompt.tools)
         for messages in template_forms(prompt.messages)
     )
-    try:
-        return render(*next(forms))
-    except Exception:
-        for form in forms:
-            with suppress(Exception):
-                return render(*form)
-        raise
+    refused: Exception | None = None
+    for form in forms:
+        try:
+            return render(*form)
+        except RequestFailure:  # it ran into a bound, and the other forms are as much
+            raise
+        except Exception as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _guarded(what: str, encode: Any) -> list[int]:
     try:
         token_ids = encode()
+    except RequestFailure:
+        raise
     except Exception as error:  # templates run the model author's code: any exception is the prompt's answer
+        error_type = getattr(error, "error_type", type(error).__name__)
         raise RequestFailure(
-            "invalid_request_error", f"{what}: {first_line(error)}", error_type=type(error).__name__
+            "invalid_request_error", f"{what}: {first_line(error)}", error_type=error_type
         ) from error
     return cast("list[int]", list(token_ids))
 

@@ -30,6 +30,7 @@ class MlxEngine:
         self._import_failure: RequestFailure | None = None
         self._model: Any = None
         self._batch: Any = None
+        self._codec: Any = None
         self._eos: tuple[int, ...] = ()
         self._line_break: tuple[int, ...] = ()
         self._max_rows = 1
@@ -68,6 +69,8 @@ class MlxEngine:
             request.max_concurrency,
         )
         codec = MlxCodec(loaded.tokenizer)
+        self._codec = codec
+        codec.isolate_template(loaded.facts)
         self._line_break = codec.line_break_ids
         self.rebuild()
         self._limit_rows(loaded.facts.vocab_size)
@@ -123,9 +126,11 @@ class MlxEngine:
             return
         import mlx.core as mx
 
+        if self._codec is not None:
+            self._codec.close()
         if self._batch is not None:
             self._batch.close()
-        self._batch = self._model = None
+        self._batch = self._model = self._codec = None
         gc.collect()
         mx.synchronize()
         mx.clear_cache()

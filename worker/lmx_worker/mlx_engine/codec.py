@@ -24,10 +24,12 @@ from lmx_worker.detokenize import (
     byte_level_bytes,
     sentencepiece_bytes,
 )
-from lmx_worker.engine import EncodedPrompt
+from lmx_worker.engine import EncodedPrompt, ModelFacts
 from lmx_worker.fill import find_fill_tokens
 from lmx_worker.harmony import TOKENS, shows_harmony
+from lmx_worker.mlx_engine.templates import is_program, render_with
 from lmx_worker.prompt import encode_prompt
+from lmx_worker.renderer import Renderer
 from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
 
 BARE_JSON = "bare_json"
@@ -54,6 +56,18 @@ class MlxCodec:
         self._fill = find_fill_tokens(vocabulary)
         self._reads_thinking = self.text_format.harmony and "thinking" in tokenizer.chat_template
         self.line_break_ids = tuple(tokenizer.encode("\n", add_special_tokens=False))
+        self._renderer: Renderer | None = None
+
+    def isolate_template(self, facts: ModelFacts) -> None:
+        """From now on a template that came with the model is rendered in a process of its own."""
+        if is_program(self._prompt_tokenizer):
+            self._renderer = Renderer(facts, self.longest_token_bytes)
+            render_with(self._prompt_tokenizer, self._renderer)
+
+    def close(self) -> None:
+        """End that process."""
+        if self._renderer is not None:
+            self._renderer.close()
 
     def detokenizer(self, continues: Sequence[int] = ()) -> Detokenizer:
         """A fresh one for one row that goes on the text of these ids; main thread only.
@@ -73,6 +87,8 @@ class MlxCodec:
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         """Render and tokenise with the copy; preparation thread only."""
+        if self._renderer is not None:
+            self._renderer.begin()
         length = self.text_format.call_id_length
         if length is not None and isinstance(prompt, MessagesPrompt):
             prompt = replace(prompt, messages=with_call_ids(prompt.messages, length))
