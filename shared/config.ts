@@ -166,6 +166,10 @@ export const clientsSchema = z.strictObject({
     .default(2_048)
     .describe("a body that comes slower is refused; 0: however slow"),
   upload_grace_seconds: seconds(10, 300).describe("the time over which that is measured, again and again"),
+  unread_seconds: seconds(30, 3_600).describe("a stream of which nothing is read for this long is ended"),
+  unread_seconds_when_waited_for: seconds(5, 3_600).describe(
+    "the same while another client waits for the model",
+  ),
 });
 
 export const configSchema = z.strictObject({

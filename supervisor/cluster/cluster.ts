@@ -16,6 +16,8 @@ export interface Generation {
   readonly promptTokens: number;
   /** The prompt as text, when the request asked for it. */
   readonly promptText: string | null;
+  /** Whether a request of another owner waits for the same model now. */
+  othersWait(): boolean;
   /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
   readonly events: AsyncIterable<GenerationEvent>;
 }

@@ -4,7 +4,7 @@ import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../shared/error
 import type { MethodResult, RowEvent, StepRow } from "../../shared/worker-protocol.ts";
 import { decideRequestFate } from "../policy/request-fate.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../rpc/peer.ts";
-import type { Generation } from "./cluster.ts";
+import type { Generation, RequestOrigin } from "./cluster.ts";
 import type { EncodedRequest } from "./encoded-request.ts";
 import { EventQueue } from "./event-queue.ts";
 import { suspectedRequest } from "./load-errors.ts";
@@ -21,10 +21,7 @@ export interface RunOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly observer: ClusterObserver;
-  /** By which the client knows the request. */
-  readonly requestId?: string | undefined;
-  /** Whose it is: the worker lets owners take turns. */
-  readonly owner?: string | undefined;
+  readonly origin: RequestOrigin;
   /** Carries the request's id, so that its lines can be found. */
   readonly log: Logger;
 }
@@ -56,7 +53,7 @@ export class GenerationRun {
 
   /** Resolves when a worker has accepted the request. @throws LmxError, or the signal's reason */
   async start(): Promise<Generation> {
-    const { host, signal } = this.#options;
+    const { host, origin, signal } = this.#options;
     const onAbort = () => {
       this.#queue.end();
       this.#leave();
@@ -67,7 +64,8 @@ export class GenerationRun {
         await this.#dispatchUntilAccepted();
       signal.throwIfAborted();
       this.#observed.accepted(promptTokens);
-      return { model: host.id, promptTokens, promptText, events: this.#queue };
+      const othersWait = () => host.othersWait(origin.owner ?? "");
+      return { model: host.id, promptTokens, promptText, othersWait, events: this.#queue };
     } catch (error) {
       this.#end(signal.aborted ? "cancelled" : "failed");
       throw error;
@@ -77,8 +75,8 @@ export class GenerationRun {
   /** Sends the request to a ready worker; one that dies before it answers counts as not begun. */
   async #dispatchUntilAccepted(): Promise<MethodResult<"generate">> {
     for (;;) {
-      const { host, signal, request, requestId, holdMs, now } = this.#options;
-      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print(), requestId);
+      const { host, signal, request, origin, holdMs, now } = this.#options;
+      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print(), origin);
       const { session } = seat;
       const id = randomUUID();
       const row: Row = { id, seat, stage: "sent" };
@@ -89,7 +87,7 @@ export class GenerationRun {
           onRow: (step: StepRow) => this.#onRow(id, step),
           onLost: () => this.#onLost(id),
         };
-        const accepted = await session.generate(id, request, listener, this.#options.owner);
+        const accepted = await session.generate(id, request, listener, origin.owner);
         if (row.stage === "lost") throw new RpcLostError("closed", "the worker exited");
         row.stage = "accepted";
         return accepted;
@@ -117,6 +115,7 @@ export class GenerationRun {
       this.#fail(wireError(event.code, event.message));
       return;
     }
+    if (!this.#begun) this.#seat?.begin();
     this.#begun = true;
     const kept = this.#queue.push(event);
     if (event.type === "finish") {

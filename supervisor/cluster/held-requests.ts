@@ -1,8 +1,10 @@
 import { type LmxError, serverStopping } from "../../shared/errors.ts";
 import { decideHold } from "../policy/hold.ts";
 import { concurrencyLimit } from "../policy/quarantine.ts";
+import type { RequestOrigin } from "./cluster.ts";
 import { noSeat, refusal, startFailure, suspectedRequest } from "./load-errors.ts";
 import type { MachinePorts, ModelMachine } from "./model-machine.ts";
+import { type InLine, RequestLine } from "./request-line.ts";
 import type { Fingerprint, Seat } from "./request-seats.ts";
 
 /** Requests at one model's door: served, held while it is coming, or refused with the reason. */
@@ -11,11 +13,13 @@ export class HeldRequests {
   readonly #machine: ModelMachine;
   /** How many restarts wait for its worker to leave. */
   #restarts = 0;
+  readonly #line: RequestLine;
   #isClosing = false;
 
   constructor(machine: ModelMachine, ports: MachinePorts) {
     this.#machine = machine;
     this.#ports = ports;
+    this.#line = new RequestLine(machine.seats);
   }
 
   /** The service stops: no request starts the model any more. */
@@ -39,6 +43,11 @@ export class HeldRequests {
     }
   }
 
+  /** Whether a request of somebody else waits, at the door or for its first token. */
+  othersWait(owner: string): boolean {
+    return this.#line.othersWait(owner);
+  }
+
   /**
    * A place on a worker that may serve, waiting until `deadline` (monotonic ms) for a model that is coming.
    * @throws LmxError with the code the client shall see; the signal's reason when it aborts
@@ -47,7 +56,35 @@ export class HeldRequests {
     deadline: number,
     signal: AbortSignal,
     fingerprint: Fingerprint,
-    requestId: string | null,
+    origin: RequestOrigin,
+  ): Promise<Seat> {
+    const place = { owner: origin.owner ?? "", fingerprint };
+    this.#line.enter(place);
+    try {
+      return await this.#seatInTurn(deadline, signal, place, origin);
+    } finally {
+      this.#leaveLine(place);
+    }
+  }
+
+  /** Whoever leaves without the place that was free for it lets the next one know. */
+  #leaveLine(place: InLine): void {
+    const limit = this.#limit();
+    const isFree = limit !== null && this.#machine.model.state.kind === "routable";
+    const wasNext = isFree && this.#line.isNext(place, limit);
+    if (this.#line.leave(place) && wasNext) this.#machine.waiters.wakeAll();
+  }
+
+  /** Requests at once; null: no limit from here. */
+  #limit(): number | null {
+    return concurrencyLimit(this.#machine.model.record, this.#ports.history.numbers);
+  }
+
+  async #seatInTurn(
+    deadline: number,
+    signal: AbortSignal,
+    place: InLine,
+    origin: RequestOrigin,
   ): Promise<Seat> {
     const machine = this.#machine;
     const { waiters, seats } = machine;
@@ -56,11 +93,11 @@ export class HeldRequests {
     let mayAsk = true;
     for (;;) {
       signal.throwIfAborted();
-      if (seats.isRefused(fingerprint)) throw suspectedRequest(machine.entry.id);
+      if (seats.isRefused(place.fingerprint)) throw suspectedRequest(machine.entry.id);
       const decision = this.#decide(deadline);
       switch (decision.kind) {
         case "serve": {
-          const seat = this.#sit(decision.worker, fingerprint, requestId);
+          const seat = this.#sit(decision.worker, place, origin);
           if (seat !== null) return seat;
           if (this.#ports.now() >= deadline) throw noSeat(machine.entry.id);
           await waiters.changed(deadline, signal);
@@ -109,11 +146,12 @@ export class HeldRequests {
     return refusal(entry.id, { kind: "refuse-not-loaded", reason: null });
   }
 
-  #sit(worker: number, fingerprint: Fingerprint, requestId: string | null): Seat | null {
-    const { seats, workers, model, entry } = this.#machine;
+  #sit(worker: number, place: InLine, origin: RequestOrigin): Seat | null {
+    const { seats, workers, entry } = this.#machine;
     const session = workers.session(worker);
     if (session === null) throw new Error(`routable without a worker: ${entry.id}`);
-    if (!seats.hasRoom(fingerprint, concurrencyLimit(model.record, this.#ports.history.numbers))) return null;
-    return seats.take(session, fingerprint, requestId);
+    if (!this.#line.isNext(place, this.#limit())) return null;
+    this.#line.takeTurn(place);
+    return seats.take(session, place.fingerprint, origin);
   }
 }

@@ -121,13 +121,13 @@ export class ModelCluster implements Cluster {
     idOrAlias: string,
     request: EncodedRequest,
     signal: AbortSignal,
-    { requestId, owner }: RequestOrigin = {},
+    origin: RequestOrigin = {},
   ): Promise<Generation> {
     const { ports, holdMs } = this.#options;
     const { now, observer } = ports;
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
-    const log = ports.log.child({ id: requestId });
-    const run = new GenerationRun({ host, request, signal, holdMs, now, observer, requestId, owner, log });
+    const log = ports.log.child({ id: origin.requestId });
+    const run = new GenerationRun({ host, request, signal, holdMs, now, observer, origin, log });
     return await run.start();
   }
 

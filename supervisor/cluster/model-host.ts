@@ -11,6 +11,7 @@ import type { CatalogueEntry } from "../models/catalogue.ts";
 import type { FailureRecord } from "../policy/failure-record.ts";
 import { currentWorker, holdsMemory, type ModelState, type Overrides } from "../policy/model-state.ts";
 import { mayStart } from "../policy/quarantine.ts";
+import type { RequestOrigin } from "./cluster.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
 import { loadChecks, loadResult } from "./load-result.ts";
@@ -163,9 +164,14 @@ export class ModelHost {
     deadline: number,
     signal: AbortSignal,
     fingerprint: Fingerprint,
-    requestId: string | null = null,
+    origin: RequestOrigin = {},
   ): Promise<Seat> {
-    return await this.#requests.seat(deadline, signal, fingerprint, requestId);
+    return await this.#requests.seat(deadline, signal, fingerprint, origin);
+  }
+
+  /** Whether a request of somebody else waits for this model. */
+  othersWait(owner: string): boolean {
+    return this.#requests.othersWait(owner);
   }
 
   /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */

@@ -7,6 +7,7 @@ import {
   noteFinishedAlone,
   type Suspects,
 } from "../policy/suspects.ts";
+import type { RequestOrigin } from "./cluster.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /** Hash of a request; asked for only when crashes make it matter. */
@@ -17,6 +18,10 @@ export interface Seat {
   readonly session: WorkerSession;
   /** It is suspected of a crash: no other request runs beside it. */
   readonly isSuspect: boolean;
+  /** Of the request. */
+  readonly owner: string;
+  /** Its first event has come. */
+  begin(): void;
   /** Once the request is over, however it went. */
   leave(how: "finished" | "over"): void;
 }
@@ -25,6 +30,7 @@ export interface Seat {
 export class RequestSeats {
   readonly #taken = new Map<Seat, Fingerprint>();
   readonly #requestIds = new WeakMap<Seat, string>();
+  readonly #begun = new WeakSet<Seat>();
   readonly #now: () => number;
   readonly #onLeft: () => void;
   #suspects: Suspects = NO_SUSPECTS;
@@ -51,10 +57,15 @@ export class RequestSeats {
     return seats.length === 0 || !this.#isSuspect(fingerprint);
   }
 
-  /** @param requestId by which the client knows the request; null: it has no name */
-  take(session: WorkerSession, fingerprint: Fingerprint, requestId: string | null = null): Seat {
+  take(
+    session: WorkerSession,
+    fingerprint: Fingerprint,
+    { requestId, owner = "" }: RequestOrigin = {},
+  ): Seat {
     const seat: Seat = {
       session,
+      owner,
+      begin: () => void this.#begun.add(seat),
       isSuspect: this.#isSuspect(fingerprint),
       leave: (how) => {
         if (!this.#taken.delete(seat)) return;
@@ -64,8 +75,20 @@ export class RequestSeats {
       },
     };
     this.#taken.set(seat, fingerprint);
-    if (requestId !== null) this.#requestIds.set(seat, requestId);
+    if (requestId !== undefined) this.#requestIds.set(seat, requestId);
     return seat;
+  }
+
+  /** How many seats each owner has. */
+  takenByOwner(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { owner } of this.#taken.keys()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Whether a request of another owner waits for its first event. */
+  othersWait(owner: string): boolean {
+    return [...this.#taken.keys()].some((seat) => seat.owner !== owner && !this.#begun.has(seat));
   }
 
   /** Which requests run on this worker. */

@@ -69,6 +69,8 @@ export interface RouteContext {
   readonly owners: Owners;
   /** In force now. */
   readonly apiKeys: () => readonly string[];
+  /** In force now. */
+  readonly clients: () => HttpConfig["clients"];
   readonly bodies: BodyDecoder;
   /** Longest silence of a stream, milliseconds. */
   readonly keepAliveMs: number;

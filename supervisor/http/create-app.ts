@@ -90,7 +90,9 @@ export function createApp(options: AppOptions): App {
   app.use(methodNotAllowed({ app, onMethodNotAllowed: answerOtherMethod }), errorsOnly());
 
   const apiKeys = () => config().api_keys;
-  const context = { cluster, service, metrics, log, keepAliveMs, requestMemory, owners, apiKeys, bodies };
+  const clients = () => config().clients;
+  const limits = { requestMemory, owners, apiKeys, clients };
+  const context = { cluster, service, metrics, log, keepAliveMs, bodies, ...limits };
   addHealthRoutes(app, context);
   addModelsRoutes(app, context);
   addChatCompletionsRoute(app, context);

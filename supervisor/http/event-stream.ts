@@ -1,10 +1,12 @@
-import { type LmxError, toLmxError } from "../../shared/errors.ts";
+import { LmxError, toLmxError } from "../../shared/errors.ts";
 import type { StreamOutcome } from "./app-context.ts";
 import type { StreamEncoder } from "./stream-encoder.ts";
 
 export interface EventStreamOptions {
   /** Longest silence, milliseconds. */
   readonly keepAliveMs: number;
+  /** How long something may wait for the client, milliseconds; asked anew each second that it waits. */
+  readonly patienceMs: () => number;
   /**
    * Called once when the stream is over; `error` only with `failed`. With `client_left` whatever still generates must be
    * cancelled now.
@@ -29,6 +31,9 @@ export function eventStream<Event>(
   });
 }
 
+/** How often a reader is looked at, milliseconds. */
+const WATCH_MS = 1_000;
+
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
 class EventStreamSource<Event> {
@@ -36,6 +41,9 @@ class EventStreamSource<Event> {
   readonly #encoder: StreamEncoder<Event>;
   readonly #options: EventStreamOptions;
   #silence: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  /** How long the client has taken nothing of what waits for it. */
+  #unreadMs = 0;
   #ended = false;
 
   constructor(iterator: AsyncIterator<Event>, encoder: StreamEncoder<Event>, options: EventStreamOptions) {
@@ -46,10 +54,13 @@ class EventStreamSource<Event> {
 
   start(controller: Controller): void {
     this.#silence = setTimeout(() => this.#breakSilence(controller), this.#options.keepAliveMs);
+    const everyMs = Math.min(WATCH_MS, this.#options.patienceMs());
+    this.#watch = setInterval(() => this.#checkReader(controller, everyMs), everyMs);
     this.#write(controller, this.#encoder.open());
   }
 
   async pull(controller: Controller): Promise<void> {
+    this.#unreadMs = 0;
     try {
       for (let written = false; !written && !this.#ended; ) {
         const next = await this.#iterator.next();
@@ -57,11 +68,7 @@ class EventStreamSource<Event> {
         if (!this.#ended) written = this.#take(controller, next);
       }
     } catch (thrown) {
-      if (this.#ended) return;
-      const error = toLmxError(thrown);
-      this.#write(controller, this.#encoder.fail(error));
-      this.#end("failed", error);
-      controller.close();
+      if (!this.#ended) this.#fail(controller, toLmxError(thrown));
     }
   }
 
@@ -76,6 +83,19 @@ class EventStreamSource<Event> {
     this.#end("finished");
     controller.close();
     return true;
+  }
+
+  /** Each look counts once, however late it is: a supervisor that was stopped finds its clients unread. */
+  #checkReader(controller: Controller, everyMs: number): void {
+    if (this.#ended) return;
+    this.#unreadMs = (controller.desiredSize ?? 0) > 0 ? 0 : this.#unreadMs + everyMs;
+    if (this.#unreadMs >= this.#options.patienceMs()) this.#fail(controller, unread(this.#unreadMs));
+  }
+
+  #fail(controller: Controller, error: LmxError): void {
+    this.#write(controller, this.#encoder.fail(error));
+    this.#end("failed", error);
+    controller.close();
   }
 
   #breakSilence(controller: Controller): void {
@@ -95,7 +115,15 @@ class EventStreamSource<Event> {
   #end(outcome: StreamOutcome, error?: LmxError): void {
     this.#ended = true;
     clearTimeout(this.#silence);
+    clearInterval(this.#watch);
     this.#iterator.return?.().catch(() => {});
     this.#options.onEnd(outcome, error);
   }
+}
+
+function unread(ms: number): LmxError {
+  const problem = `The client has read nothing for ${ms / 1000} seconds although there was something to read`;
+  return new LmxError("rate_limit_exceeded", `${problem}; its place is given to others.`, {
+    retryable: false,
+  });
 }

@@ -114,7 +114,7 @@ async function wholeAnswer<Call extends InferenceCall>(
 
 function streamAnswer<Call extends InferenceCall>(
   c: Context<AppEnv>,
-  { log, keepAliveMs }: RouteContext,
+  { log, keepAliveMs, clients }: RouteContext,
   dialect: Dialect<never, Call>,
   head: AnswerHead,
   call: Call,
@@ -126,6 +126,10 @@ function streamAnswer<Call extends InferenceCall>(
   const promptTexts = generations.map(({ promptText }) => promptText);
   const body = eventStream(events, dialect.stream(head, call, promptTexts), {
     keepAliveMs,
+    patienceMs: () => {
+      const { unread_seconds: alone, unread_seconds_when_waited_for: waitedFor } = clients();
+      return 1000 * (generations.some(({ othersWait }) => othersWait()) ? waitedFor : alone);
+    },
     onEnd: (outcome, error) => {
       // Whatever has not ended by itself ends now.
       over.abort();

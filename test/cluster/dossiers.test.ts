@@ -50,7 +50,7 @@ function hosting({ ports, ...options }: Fakes = {}) {
 
 function run(fakes: ReturnType<typeof hosting>, requestId: string) {
   const { host } = fakes;
-  const options = { host, request: REQUEST, signal: never, holdMs: 30_000, requestId, log };
+  const options = { host, request: REQUEST, signal: never, holdMs: 30_000, origin: { requestId }, log };
   return new GenerationRun({ ...options, now: () => performance.now(), observer: NO_OBSERVER }).start();
 }
 

@@ -17,7 +17,7 @@ async function ready(options: Parameters<typeof hostWithFakes>[0] = {}, request 
   const run = new GenerationRun({
     host: parts.host,
     request,
-    owner,
+    origin: { owner },
     signal: abort.signal,
     holdMs: 30_000,
     now: () => performance.now(),
@@ -205,6 +205,7 @@ describe("a request's life", () => {
       host,
       request: REQUEST,
       signal: abort.signal,
+      origin: {},
       holdMs: 30_000,
       now: () => performance.now(),
       observer: NO_OBSERVER,

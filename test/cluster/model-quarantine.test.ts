@@ -288,6 +288,21 @@ describe("released by an operator", () => {
     );
   });
 
+  it("owners take turns at the one place it has", async () => {
+    const { host } = await quarantined();
+    await host.release();
+    const order: string[] = [];
+    const sit = async (name: string) => {
+      const seat = await host.ensureReady(soon(), never, anyPrint(), { owner: name.slice(0, 1) });
+      order.push(name);
+      return seat;
+    };
+    const [first, ...waiting] = ["a1", "a2", "a3", "b1", "b2"].map(sit);
+    (await first)?.leave("finished");
+    await Promise.all(waiting.map(async (seat) => (await seat).leave("finished")));
+    expect(order).toEqual(["a1", "b1", "a2", "b2", "a3"]);
+  });
+
   it("it is trusted again after enough requests and time, and those who waited are let in together", async () => {
     const fakes = await quarantined();
     const numbers = { ...QUARANTINE_DEFAULTS, probationMs: 0, probationRequests: 2 };

@@ -39,6 +39,7 @@ async function loaded(options: Parameters<typeof hostWithFakes>[0] = {}) {
       host: parts.host,
       request: REQUEST,
       signal: abort.signal,
+      origin: {},
       holdMs: 30_000,
       now: () => performance.now(),
       observer,

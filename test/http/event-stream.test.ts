@@ -14,10 +14,11 @@ const encoder: StreamEncoder<GenerationEvent> = {
   keepAlive: () => "alive",
 };
 
-function start(generation: FakeGeneration, keepAliveMs = 10_000) {
+function start(generation: FakeGeneration, keepAliveMs = 10_000, patienceMs = () => 30_000) {
   const happened: unknown[] = [];
   const stream = eventStream(generation, encoder, {
     keepAliveMs,
+    patienceMs,
     onEnd: (outcome, error) => void happened.push(error === undefined ? outcome : [outcome, error.code]),
   });
   const reader = stream.getReader();
@@ -63,6 +64,7 @@ describe("eventStream", () => {
     const generation = new FakeGeneration(Array.from({ length: 100 }, () => text("x")));
     const stream = eventStream(generation, encoder, {
       keepAliveMs: 10_000,
+      patienceMs: () => 30_000,
       onEnd: () => {},
     });
     const reader = stream.getReader();
@@ -130,5 +132,47 @@ describe("eventStream in a silence", () => {
     const { read } = start(new FakeGeneration([FINISH]));
     await readAll(read);
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("eventStream whose client does not read", () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  it("ends with an error after its patience, and lets its generation go", async () => {
+    const generation = new FakeGeneration([text("a")]);
+    const { read, happened } = start(generation, 10_000, () => 5_000);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(happened).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(happened).toEqual([["failed", "rate_limit_exceeded"]]);
+    await generation.released;
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await readAll(read)).toEqual(["open", "fail rate_limit_exceeded"]);
+  });
+
+  it("counts from the last thing it took, and not while nothing waits for it", async () => {
+    const generation = new FakeGeneration();
+    const { read, happened } = start(generation, 60_000, () => 5_000);
+    await vi.advanceTimersByTimeAsync(4_000);
+    await read();
+    const next = read();
+    await vi.advanceTimersByTimeAsync(30_000);
+    generation.push(text("a"));
+    expect(await next).toBe("a");
+    generation.push(text("b"));
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(happened).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(happened).toEqual([["failed", "rate_limit_exceeded"]]);
+  });
+
+  it("asks for its patience anew each time: others may come to wait", async () => {
+    let patienceMs = 30_000;
+    const { happened } = start(new FakeGeneration(), 10_000, () => patienceMs);
+    await vi.advanceTimersByTimeAsync(6_000);
+    patienceMs = 5_000;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(happened).toEqual([["failed", "rate_limit_exceeded"]]);
   });
 });

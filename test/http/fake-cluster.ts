@@ -115,6 +115,8 @@ export class FakeCluster implements Cluster {
   readonly details = new Map<string, ModelDetail>();
   /** Other names of models: alias to id. */
   readonly aliases = new Map<string, string>();
+  /** Whether others wait for what the next generations hold. */
+  isWaitedFor = false;
   modelSettings: ModelSettings = modelSettingsSchema.parse({});
   /** What the next generations give. */
   onGenerate: (
@@ -178,7 +180,14 @@ export class FakeCluster implements Cluster {
     this.generateCalls.push(call);
     const { id: model } = this.model(id);
     const promptText = request.return_prompt === true ? PROMPT_TEXT : null;
-    return { model, promptTokens: USAGE.prompt_tokens, promptText, events: await this.onGenerate(call) };
+    const othersWait = () => this.isWaitedFor;
+    return {
+      model,
+      promptTokens: USAGE.prompt_tokens,
+      promptText,
+      othersWait,
+      events: await this.onGenerate(call),
+    };
   }
 
   async load(id: string, options: LoadOptions = {}): Promise<LoadResult> {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { clientsSchema } from "../../shared/config.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
 import { INFERENCE_LIMITS } from "../../supervisor/http/body/body-limits.ts";
@@ -86,6 +87,31 @@ describe("a client that leaves or does not read", () => {
     client.send(rawPost(PATH, STREAM));
     await generation.released;
     expect(cluster.generateCalls[0]?.signal.aborted).toBe(true);
+  });
+
+  it.each([
+    ["after its patience", false, { unread_seconds: 0.2, unread_seconds_when_waited_for: 60 }],
+    ["sooner while another client waits", true, { unread_seconds: 60, unread_seconds_when_waited_for: 0.2 }],
+  ])("loses its place %s, and reads why when it reads again", async (_when, isWaitedFor, patience) => {
+    const cluster = new FakeCluster();
+    cluster.isWaitedFor = isWaitedFor;
+    const generation = new FakeGeneration(endlessText());
+    cluster.onGenerate = () => generation;
+    const { listener, logLines } = await serve({
+      cluster,
+      config: { clients: clientsSchema.parse(patience) },
+    });
+    const client = new RawClient(listener.port);
+    client.socket.pause();
+    client.send(rawPost(PATH, STREAM));
+    await generation.released;
+    client.socket.resume();
+    await client.until("[DONE]");
+    expect(client.received).toContain('"code":"rate_limit_exceeded"');
+    expect(client.received).toContain("read nothing for");
+    expect(logLines).toContainEqual(
+      expect.objectContaining({ outcome: "failed", code: "rate_limit_exceeded" }),
+    );
   });
 
   it("is cut off too when the whole answer stands ready", async () => {
