@@ -1,46 +1,66 @@
 import { z } from "zod";
+import {
+  MAX_ALTERNATIVES,
+  MAX_COUNT,
+  MAX_LOGPROB,
+  MAX_PROMPT_TOKENS,
+  MAX_REQUEST_LINE_BYTES,
+  MAX_REQUEST_LIST,
+  MAX_REQUEST_MEMBERS,
+  MAX_TOKEN_BYTES,
+  MAX_TOKEN_CHARACTERS,
+} from "./wire-limits.ts";
 
 /**
  * The neutral request and events between every HTTP dialect and every worker. Field names are those on the wire
  * to the worker, so nothing is mapped twice.
  */
 
+/** Text of a client's request: HTTP has caps for it, here the request's line has one for all of it. */
+const requestTextSchema = z.string().max(MAX_REQUEST_LINE_BYTES);
+const countSchema = z.number().int().min(0).max(MAX_COUNT);
+
+const hasFewMembers = (members: object) => Object.keys(members).length <= MAX_REQUEST_MEMBERS;
+const tooManyMembers = { error: `expected at most ${MAX_REQUEST_MEMBERS} members` };
+/** An object whose members a client names. */
+const requestMembersSchema = z.record(z.string(), z.unknown()).refine(hasFewMembers, tooManyMembers);
+
 const toolCallSchema = z.object({
-  id: z.string(),
+  id: requestTextSchema,
   type: z.literal("function"),
-  function: z.object({ name: z.string(), arguments: z.string().describe("JSON text") }),
+  function: z.object({ name: requestTextSchema, arguments: requestTextSchema.describe("JSON text") }),
 });
 
 /** One turn of a conversation; content is plain text here, dialects flatten their parts. */
 export const chatMessageSchema = z.object({
   role: z.enum(["system", "user", "assistant", "tool"]),
-  content: z.string(),
-  name: z.string().optional(),
-  reasoning_content: z.string().optional(),
-  tool_calls: z.array(toolCallSchema).optional(),
-  tool_call_id: z.string().optional(),
+  content: requestTextSchema,
+  name: requestTextSchema.optional(),
+  reasoning_content: requestTextSchema.optional(),
+  tool_calls: z.array(toolCallSchema).max(MAX_REQUEST_LIST).optional(),
+  tool_call_id: requestTextSchema.optional(),
 });
 
 /** A function the model may call, in the shape chat templates expect. */
 export const toolSchema = z.object({
   type: z.literal("function"),
   function: z.object({
-    name: z.string(),
-    description: z.string().optional(),
-    parameters: z.record(z.string(), z.unknown()).optional(),
+    name: requestTextSchema,
+    description: requestTextSchema.optional(),
+    parameters: requestMembersSchema.optional(),
   }),
 });
 
 export const promptSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("messages"),
-    messages: z.array(chatMessageSchema).min(1),
-    tools: z.array(toolSchema),
-    chat_template_kwargs: z.record(z.string(), z.unknown()),
+    messages: z.array(chatMessageSchema).min(1).max(MAX_REQUEST_LIST),
+    tools: z.array(toolSchema).max(MAX_REQUEST_LIST),
+    chat_template_kwargs: requestMembersSchema,
   }),
-  z.object({ kind: z.literal("text"), text: z.string() }),
-  z.object({ kind: z.literal("fill"), prefix: z.string(), suffix: z.string() }),
-  z.object({ kind: z.literal("token_ids"), token_ids: z.array(z.number().int()) }),
+  z.object({ kind: z.literal("text"), text: requestTextSchema }),
+  z.object({ kind: z.literal("fill"), prefix: requestTextSchema, suffix: requestTextSchema }),
+  z.object({ kind: z.literal("token_ids"), token_ids: z.array(z.number().int()).max(MAX_PROMPT_TOKENS) }),
 ]);
 
 /**
@@ -66,6 +86,7 @@ export const samplingSchema = z.object({
   frequency_penalty: z.number().min(-2).max(2).optional(),
   logit_bias: z
     .record(z.string().regex(/^\d{1,9}$/), z.number().min(-100).max(100))
+    .refine(hasFewMembers, tooManyMembers)
     .optional()
     .describe("token id to bias; an id beyond the vocabulary is refused by the worker"),
 });
@@ -83,33 +104,27 @@ export const generationRequestSchema = z.object({
     .number()
     .int()
     .min(0)
-    .max(20)
+    .max(MAX_ALTERNATIVES)
     .optional()
     .describe("alternatives per token; absent: no log probabilities"),
   return_prompt: z.boolean().optional().describe("answer with the prompt as text, for `echo`"),
 });
 
-/** One generated token and what else could have stood there. Log probabilities are of the model, before sampling options. */
-export const tokenLogprobSchema = z.object({
-  token_id: z.number().int(),
-  token: z.string(),
-  bytes: z.array(z.number().int()),
-  logprob: z.number(),
-  top: z.array(
-    z.object({
-      token_id: z.number().int(),
-      token: z.string(),
-      bytes: z.array(z.number().int()),
-      logprob: z.number(),
-    }),
-  ),
+const tokenSchema = z.object({
+  token_id: countSchema,
+  token: z.string().max(MAX_TOKEN_CHARACTERS),
+  bytes: z.array(z.number().int().min(0).max(255)).max(MAX_TOKEN_BYTES),
+  logprob: z.number().min(-MAX_LOGPROB).max(MAX_LOGPROB),
 });
 
+/** One generated token and what else could have stood there. Log probabilities are of the model, before sampling options. */
+export const tokenLogprobSchema = tokenSchema.extend({ top: z.array(tokenSchema).max(MAX_ALTERNATIVES) });
+
 export const usageSchema = z.object({
-  prompt_tokens: z.number().int(),
-  completion_tokens: z.number().int(),
-  cached_tokens: z.number().int(),
-  reasoning_tokens: z.number().int(),
+  prompt_tokens: countSchema,
+  completion_tokens: countSchema,
+  cached_tokens: countSchema,
+  reasoning_tokens: countSchema,
 });
 
 export const FINISH_REASONS = ["stop", "length", "tool_calls"] as const;
@@ -135,21 +150,3 @@ export type GenerationEvent =
       readonly arguments: string;
     }
   | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage };
-
-/** How much an event says: characters, and tokens with a log probability, generated or possible in their place. */
-export function sizeOf(event: GenerationEvent): { readonly characters: number; readonly logprobs: number } {
-  switch (event.type) {
-    case "text": {
-      const logprobs = (event.logprobs ?? []).reduce((count, { top }) => count + 1 + top.length, 0);
-      return { characters: event.text.length, logprobs };
-    }
-    case "reasoning":
-      return { characters: event.text.length, logprobs: 0 };
-    case "tool_call":
-      return { characters: event.arguments.length, logprobs: 0 };
-    case "finish":
-      return { characters: 0, logprobs: 0 };
-    default:
-      return event satisfies never;
-  }
-}

@@ -151,7 +151,10 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
         parts.events.emit({ type: "runtime_broken", reason });
       },
       memoryBack: (modelId) => untilMemoryIsBack(ledger, modelId, () => performance.now()),
-      measured: (modelId, bytes) => ledger.setMeasured(modelId, bytes),
+      measured: (modelId, bytes, by) => {
+        if (by === "system" || bytes === null) ledger.setMeasured(modelId, bytes);
+        else ledger.setReported(modelId, bytes);
+      },
       now: () => performance.now(),
       random: Math.random,
       observer: parts.observer,

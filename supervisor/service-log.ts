@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, pino } from "pino";
+import { escapedJson } from "../shared/control-characters.ts";
 import { parseLogLine } from "./cli/log-line.ts";
 import { prettyLog } from "./cli/pretty-log.ts";
 import { LogFile, logFileIn } from "./host/log-file.ts";
 import type { LoadedConfig } from "./load-config.ts";
-import { escapedJson } from "./policy/control-characters.ts";
 
 /** A disk that hangs must not keep the process from ending. */
 const FLUSH_TIMEOUT_MS = 2_000;

@@ -191,7 +191,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: false,
   },
   "supervisor/service-log.ts": {
-    rooms: ["supervisor/policy", "supervisor/host", "supervisor/cli", "supervisor/load-config.ts"],
+    rooms: ["shared", "supervisor/host", "supervisor/cli", "supervisor/load-config.ts"],
     packages: ["pino"],
     node: true,
   },

@@ -25,6 +25,7 @@ const GIVEN: Readonly<Record<string, string>> = {
   TOKENIZERS_PARALLELISM: "no threads that outlive a fork",
   TMPDIR: "a directory of its own",
   OPTA_LMX_DEADMAN_SECONDS: "when it ends itself because the supervisor is silent",
+  OPTA_LMX_WORKER: "a random text, by which what it has started is found when it is gone",
   MLX_DISABLE_COMPILE: "on Linux: no compiler is started, and no cache of machine code shared",
   LD_PRELOAD: "on Linux, with `preload_openblas`: the system's OpenBLAS",
   OPENBLAS_NUM_THREADS: "with it: one thread",

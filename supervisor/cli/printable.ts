@@ -1,4 +1,4 @@
-import { CONTROL_CHARACTERS, CONTROL_CHARACTERS_IN_LINES } from "../policy/control-characters.ts";
+import { CONTROL_CHARACTERS, CONTROL_CHARACTERS_IN_LINES } from "../../shared/control-characters.ts";
 import { humanBytes } from "../policy/human-bytes.ts";
 
 /** Text from elsewhere, harmless in a terminal: a directory name may hold escape sequences. */

@@ -53,9 +53,9 @@ export class GenerationRun {
 
   /** Resolves when a worker has accepted the request. @throws LmxError, or the signal's reason */
   async start(): Promise<Generation> {
-    const { host, origin, signal } = this.#options;
+    const { host, origin, request, signal } = this.#options;
     const onAbort = () => {
-      this.#queue.end();
+      this.#queue.discard();
       this.#leave();
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -65,7 +65,9 @@ export class GenerationRun {
       signal.throwIfAborted();
       this.#observed.accepted(promptTokens);
       const othersWait = () => host.othersWait(origin.owner ?? "");
-      return { model: host.id, promptTokens, promptText, othersWait, events: this.#queue };
+      // Megabytes that nobody asked for would wait with the answer.
+      const shown = request.return_prompt === true ? promptText : null;
+      return { model: host.id, promptTokens, promptText: shown, othersWait, events: this.#queue };
     } catch (error) {
       this.#end(signal.aborted ? "cancelled" : "failed");
       throw error;

@@ -8,6 +8,7 @@ import { classifyAnswer, classifyTimeout } from "../policy/failure.ts";
 import { judgeInspectExit } from "../policy/inspect-exit.ts";
 import type { Failure } from "../policy/model-state.ts";
 import { RpcError, RpcLostError } from "../rpc/peer.ts";
+import { describeShape } from "./describe-shape.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 export type Inspection =
@@ -60,10 +61,14 @@ async function failureOf(session: WorkerSession, error: unknown): Promise<Failur
     return onlyVerdicts(
       classifyAnswer(phase, String(error.data.code ?? "protocol_violation"), error.message),
     );
-  if (error instanceof RpcLostError && error.kind === "closed")
-    return judgeInspectExit(phase, await session.exited);
+  if (error instanceof RpcLostError && error.kind === "closed") {
+    const exit = await session.exited;
+    return exit.intent === null
+      ? judgeInspectExit(phase, exit)
+      : startFailure(`The worker was ended: ${exit.intent}`);
+  }
   if (error instanceof RpcLostError) return onlyVerdicts(classifyTimeout(phase, error.message));
-  return startFailure(`The worker's answer has the wrong shape: ${String((error as Error).message)}`);
+  return startFailure(describeShape(error));
 }
 
 /** A look at a model counts nothing against it: what is no verdict may be another way next time. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { processStartTime } from "../host/process-start-time.ts";
+import { endDescendants } from "../process/end-descendants.ts";
 import { workerCommand } from "../process/worker-command.ts";
 import { WorkerProcess } from "../process/worker-process.ts";
 import type { WorkerTable } from "../store/worker-table.ts";
@@ -48,23 +49,30 @@ export async function launchWorker(
     (onNotification) =>
       new WorkerProcess(command, {
         onNotification,
-        onViolation: (violation) => {
-          log.warn({ pid: session.pid, ...violation }, "worker broke the protocol");
-          session.onViolation(violation);
-        },
+        onViolation: (violation) => session.noteViolation(violation),
         onStderr: (chunk) => session.onStderr(chunk),
       }),
   );
   void session.exited.then(() => rm(temporaryDirectory, { recursive: true, force: true })).catch(() => {});
-  void remember(session, token, places.table);
+  session.onViolation = (violation) =>
+    log.warn({ pid: session.pid, ...violation }, "worker broke the protocol");
+  void remember(session, token, places.table, log);
   log.info({ pid: session.pid }, "worker started");
   return session;
 }
 
-async function remember(session: WorkerSession, token: string, table: WorkerPlaces["table"]): Promise<void> {
+/** For the sweep of a later start, until the worker and everything it has started are gone. */
+async function remember(
+  session: WorkerSession,
+  token: string,
+  table: WorkerPlaces["table"],
+  log: Logger,
+): Promise<void> {
   if (session.pid === null) return;
   const startTime = await processStartTime(session.pid).catch(() => null);
   if (startTime !== null) void table.add({ pid: session.pid, startTime, token });
   await session.exited;
+  const ended = await endDescendants([token]);
+  if (ended > 0) log.warn({ pid: session.pid, ended }, "processes that a worker had left behind are ended");
   void table.remove(token);
 }

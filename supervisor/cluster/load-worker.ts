@@ -6,6 +6,7 @@ import { classifyAnswer, classifyTimeout } from "../policy/failure.ts";
 import type { Failure } from "../policy/model-state.ts";
 import { patientTimer } from "../rpc/patient-timer.ts";
 import { RpcError, RpcLostError } from "../rpc/peer.ts";
+import { describeShape } from "./describe-shape.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /** How a phase of a worker's start went. `gone`: the worker died, its exit tells the rest. */
@@ -91,10 +92,7 @@ async function phase<T>(name: "starting" | "loading" | "canary", work: Promise<T
       error instanceof RpcError && typeof error.data.code === "string"
         ? error.data.code
         : "protocol_violation";
-    const message =
-      error instanceof ZodError
-        ? `The worker's answer has the wrong shape: ${error.message}`
-        : String((error as Error).message);
+    const message = error instanceof ZodError ? describeShape(error) : String((error as Error).message);
     return { kind: "failed", failure: classifyAnswer(name, word, message), hung: false };
   }
 }

@@ -106,6 +106,15 @@ export class MemoryLedger {
     this.#entries.set(modelId, { ...entry, measuredBytes });
   }
 
+  /**
+   * What the model's worker says it has, where the system does not tell. It is believed up to what it was promised: no
+   * lie takes memory from the other models.
+   */
+  setReported(modelId: string, reportedBytes: number): void {
+    const promised = this.#entries.get(modelId)?.bytes ?? 0;
+    this.setMeasured(modelId, Math.min(reportedBytes, promised));
+  }
+
   /** For people to look at: read outside the turn, so a decision may differ. */
   async snapshot(): Promise<MemorySnapshot> {
     const { machine, holders } = await this.#look();

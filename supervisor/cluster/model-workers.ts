@@ -249,6 +249,7 @@ export class ModelWorkers {
         if (slot !== undefined) slot.oomKills = this.#ports.oomKills();
         this.#measure(session, modelId);
       },
+      onMemory: (bytes, by) => this.#ports.measured(modelId, bytes, by),
       onFailure: (failure, hung) => {
         this.#noteFailure(worker, failure);
         this.#report({ kind: "failed", worker, failure, hung });
@@ -274,7 +275,6 @@ export class ModelWorkers {
     this.#memoryBytes = memory.active;
     const bytes = memory.active + memory.cache + PROCESS_BYTES;
     this.#ports.observer.workerMemory(modelId, memory);
-    this.#ports.measured(modelId, bytes);
     for (const { watch, session } of this.#slots.values())
       if (session.loaded !== null) watch.noteReported(bytes);
   }
@@ -317,7 +317,7 @@ export class ModelWorkers {
     if (death !== null) this.#reportDeath(worker, session, death);
     this.#slots.delete(worker);
     if (this.#slots.size === 0) {
-      measured(entry.id, null);
+      measured(entry.id, null, "system");
       this.#memoryBytes = null;
     }
     session.loseAll();

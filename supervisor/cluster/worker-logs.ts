@@ -1,5 +1,5 @@
+import { escapedJson } from "../../shared/control-characters.ts";
 import type { LogFile } from "../host/log-file.ts";
-import { escapedJson } from "../policy/control-characters.ts";
 import { type RedactionFacts, redact } from "../policy/redact.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { StderrLines } from "./stderr-lines.ts";

@@ -32,7 +32,7 @@ export interface WorkerPorts {
   readonly events: EventSink;
   readonly dossiers: DossierDesk;
   readonly workerLogs: WorkerLogDesk;
-  /** What the model's worker takes now; null: it has none. Bytes. */
-  measured(modelId: string, bytes: number | null): void;
+  /** What the model's worker takes now, and who says so; null: it has none. Bytes. */
+  measured(modelId: string, bytes: number | null, by: "system" | "worker"): void;
   readonly log: Logger;
 }

@@ -1,3 +1,6 @@
+import { totalmem } from "node:os";
+import { plainText } from "../../shared/plain-text.ts";
+import { MAX_STEP_ROWS, MAX_WORD_CHARACTERS } from "../../shared/wire-limits.ts";
 import {
   type Fatal,
   fatalSchema,
@@ -11,8 +14,9 @@ import {
   stepRowSchema,
   type WorkerMethod,
 } from "../../shared/worker-protocol.ts";
+import { NO_VIOLATIONS, noteViolation } from "../policy/violations.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
-import { RpcLostError, type Violation } from "../rpc/peer.ts";
+import { isFinal, RpcLostError, type Violation } from "../rpc/peer.ts";
 import { type EncodedRequest, toWire } from "./encoded-request.ts";
 
 /** The process behind a session; WorkerProcess is the real one. */
@@ -36,6 +40,8 @@ export interface RowListener {
   onLost(): void;
 }
 
+const UNREADABLE_FATAL: Fatal = { cause: "unknown", message: "its report cannot be read" };
+
 /** A worker must take a request over within this time. Tokenising a 32 MiB prompt is the slowest honest case. */
 const ACCEPT_TIMEOUT_MS = 120_000;
 const CANCEL_TIMEOUT_MS = 30_000;
@@ -56,8 +62,13 @@ export class WorkerSession {
   fatal: Fatal | null = null;
   initialized: MethodResult<"initialize"> | null = null;
   loaded: MethodResult<"load"> | null = null;
-  /** Hears what the worker said that is no message of the protocol. */
+  #violations = NO_VIOLATIONS;
+  /** It has said too much that is no message, or is being ended as one that cannot be asked: it is listened to no more. */
+  #isDeaf = false;
+  /** Hears what the worker said that is no message of the protocol, until that is too much. */
   onViolation: (violation: Violation) => void = () => {};
+  /** It was too much. Without a listener the worker is ended. */
+  onBabble: () => void = () => void this.kill("it said what is no message of the protocol");
   /** A request was answered to its end. */
   onFinished: () => void = () => {};
   onProgress: (progress: LoadProgress) => void = () => {};
@@ -107,7 +118,7 @@ export class WorkerSession {
   }
 
   async load(params: MethodParams<"load">, timeoutMs: number): Promise<MethodResult<"load">> {
-    const result = await this.#connection.request("load", params, timeoutMs);
+    const result = believable(await this.#connection.request("load", params, timeoutMs));
     this.loaded = result;
     // The process may have waited for hours as the spare, and what was loaded just now is not the least recently used.
     this.lastUsedAt = performance.now();
@@ -122,8 +133,9 @@ export class WorkerSession {
     return this.#connection.request("ping", {}, timeoutMs);
   }
 
-  stats(timeoutMs: number): Promise<MethodResult<"stats">> {
-    return this.#connection.request("stats", {}, timeoutMs);
+  async stats(timeoutMs: number): Promise<MethodResult<"stats">> {
+    const result = believable(await this.#connection.request("stats", {}, timeoutMs));
+    return { ...result, cache_memory_bytes: Math.min(result.cache_memory_bytes, totalmem()) };
   }
 
   /** Resolves when the worker has accepted the request; rows go to the listener from then on, possibly before. */
@@ -166,6 +178,7 @@ export class WorkerSession {
   }
 
   stop(how: "orderly" | "hung", reason: string): Promise<void> {
+    this.#isDeaf ||= how === "hung";
     return this.#connection.stop(how, reason);
   }
 
@@ -189,6 +202,18 @@ export class WorkerSession {
     }
   }
 
+  /** The worker said what is no message of the protocol. */
+  noteViolation(violation: Violation): void {
+    if (this.#isDeaf) return;
+    this.onViolation(violation);
+    const kind = violation.kind === "wrong-shape" ? "shape" : "line";
+    const { times, isTooMany } = noteViolation(this.#violations, kind, performance.now());
+    this.#violations = times;
+    if (!isTooMany && !isFinal(violation)) return;
+    this.#isDeaf = true;
+    this.onBabble();
+  }
+
   /** Requests finished since the last call. */
   takeFinished(): number {
     const finished = this.#finished;
@@ -201,11 +226,8 @@ export class WorkerSession {
     this.onFinished();
   }
 
-  /** The request a row names that cannot be read gets an error: its next rows would lack what this one held. */
-  #refuseRow(candidate: unknown): void {
-    const id = (candidate as { request_id?: unknown } | null)?.request_id;
-    const listener = typeof id === "string" ? this.#rows.get(id) : undefined;
-    if (listener === undefined || typeof id !== "string") return;
+  /** The request whose row cannot be read gets an error: its next rows would lack what this one held. */
+  #refuseRow(id: string, listener: RowListener): void {
     const message = "The worker's answer has the wrong shape.";
     this.cancel(id);
     listener.onRow({
@@ -219,7 +241,7 @@ export class WorkerSession {
   /** Something of the wrong shape, or for nobody. Late rows of a cancelled request are no fault. */
   #dropNotification(what: string, isFault: boolean): void {
     this.droppedNotifications += 1;
-    if (isFault) this.onViolation({ kind: "wrong-shape", excerpt: what });
+    if (isFault) this.noteViolation({ kind: "wrong-shape", excerpt: what });
   }
 
   #drop(requestId: string): void {
@@ -241,32 +263,51 @@ export class WorkerSession {
       }
       case "fatal": {
         const fatal = fatalSchema.safeParse(params);
-        this.fatal = fatal.success ? fatal.data : { cause: "unknown", message: "unreadable fatal report" };
+        this.fatal = fatal.success ? fatal.data : UNREADABLE_FATAL;
         return;
       }
       default:
-        this.#dropNotification(method.slice(0, 80), true);
+        this.#dropNotification(plainText(method, MAX_WORD_CHARACTERS), true);
     }
   }
 
   #onStep(params: unknown): void {
     const rows = (params as Partial<Step> | undefined)?.rows;
-    if (!Array.isArray(rows)) {
+    if (!Array.isArray(rows) || rows.length > MAX_STEP_ROWS) {
       this.#dropNotification("step", true);
       return;
     }
-    for (const candidate of rows) {
-      const row = stepRowSchema.safeParse(candidate);
-      const listener = row.success ? this.#rows.get(row.data.request_id) : undefined;
-      if (!row.success || listener === undefined) {
-        this.#dropNotification("row", !row.success);
-        if (!row.success) this.#refuseRow(candidate);
-        continue;
-      }
-      const last = row.data.events.at(-1)?.type;
-      listener.onRow(row.data);
-      if (last === "finish") this.#onFinish();
-      if (last === "finish" || last === "error") this.#drop(row.data.request_id);
-    }
+    for (const candidate of rows) this.#onRow(candidate);
   }
+
+  /** Whose it is is looked at first: what nobody waits for, or somebody says who babbles, costs no reading. */
+  #onRow(candidate: unknown): void {
+    if (this.#isDeaf) return;
+    const id = (candidate as { request_id?: unknown } | null)?.request_id;
+    const listener = typeof id === "string" ? this.#rows.get(id) : undefined;
+    if (typeof id !== "string" || listener === undefined) {
+      this.#dropNotification("row", typeof id !== "string");
+      return;
+    }
+    const row = stepRowSchema.safeParse(candidate);
+    if (!row.success) {
+      this.#dropNotification("row", true);
+      this.#refuseRow(id, listener);
+      return;
+    }
+    const last = row.data.events.at(-1)?.type;
+    listener.onRow(row.data);
+    if (last === "finish") this.#onFinish();
+    if (last === "finish" || last === "error") this.#drop(id);
+  }
+}
+
+/** No process takes more memory than the machine has, whatever it says. */
+function believable<Report extends { readonly memory_bytes: number; readonly peak_memory_bytes: number }>(
+  report: Report,
+): Report {
+  const most = totalmem();
+  const memory_bytes = Math.min(report.memory_bytes, most);
+  const peak_memory_bytes = Math.min(report.peak_memory_bytes, most);
+  return { ...report, memory_bytes, peak_memory_bytes };
 }

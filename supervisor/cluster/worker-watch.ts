@@ -5,7 +5,6 @@ import { type MemoryHistory, NO_MEMORY_HISTORY, noteMemory } from "../policy/dos
 import { judgeFootprint } from "../policy/footprint.ts";
 import type { Failure } from "../policy/model-state.ts";
 import { judgeProgress, type Progress, type ProgressVerdict } from "../policy/progress.ts";
-import { NO_VIOLATIONS, noteViolation, type ViolationKind } from "../policy/violations.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -15,6 +14,8 @@ export interface WorkerWatchOptions {
   /** Resident bytes the worker may take; null: no cap is known. */
   readonly capBytes: number | null;
   onPong(pong: MethodResult<"ping">): void;
+  /** What it takes now. @param by the system, or the worker where the system does not tell */
+  onMemory(bytes: number, by: "system" | "worker"): void;
   /** Called once: the worker must not go on. Hung: it cannot be asked to leave. */
   onFailure(failure: Failure, hung: boolean): void;
   /** Monotonic milliseconds. */
@@ -34,7 +35,6 @@ export class WorkerWatch {
   readonly #heartbeat: Heartbeat;
   #progress: Progress | null = null;
   #verdict: ProgressVerdict = "moving";
-  #violations = NO_VIOLATIONS;
   #readings: (number | null)[] = [];
   #memory: MemoryHistory = NO_MEMORY_HISTORY;
   #footprintTimer: NodeJS.Timeout | undefined;
@@ -51,11 +51,8 @@ export class WorkerWatch {
       onHung: () => this.#fail("hung", "The worker answered no ping and was ended", true),
       now: options.now,
     });
-    session.onViolation = ({ kind }) => {
-      // Past an endless line nothing can be read any more.
-      if (kind === "line-too-long" || kind === "reader-failed") this.#babbled();
-      else this.#onViolation(kind === "wrong-shape" ? "shape" : "line");
-    };
+    session.onBabble = () =>
+      this.#fail("protocol_violation", "The worker said what is no message of the protocol", true);
     // At once: a worker that dies early leaves a trace of its memory too.
     if (options.capBytes !== null) this.#scheduleFootprint(FOOTPRINT_MS);
     else if (IS_MEASURED) this.#scheduleFootprint(0);
@@ -73,7 +70,7 @@ export class WorkerWatch {
 
   /** What the worker says it takes: all there is to go by where the system does not tell. Bytes. */
   noteReported(bytes: number): void {
-    if (!IS_MEASURED) this.#memory = noteMemory(this.#memory, { at: Date.now(), bytes });
+    if (!IS_MEASURED) this.#noteMemory(bytes, "worker");
   }
 
   stop(): void {
@@ -99,16 +96,6 @@ export class WorkerWatch {
       this.#fail("wedged", `The worker had work and made no step for ${timeouts.progress_seconds} s`, true);
   }
 
-  #onViolation(kind: ViolationKind): void {
-    const { times, isTooMany } = noteViolation(this.#violations, kind, this.#options.now());
-    this.#violations = times;
-    if (isTooMany) this.#babbled();
-  }
-
-  #babbled(): void {
-    this.#fail("protocol_violation", "The worker said what is no message of the protocol", true);
-  }
-
   #scheduleFootprint(periodMs: number): void {
     this.#footprintTimer = setTimeout(() => void this.#readFootprint(), periodMs);
     this.#footprintTimer.unref();
@@ -119,13 +106,18 @@ export class WorkerWatch {
     const bytes = session.pid === null ? null : await residentBytes(session.pid);
     this.#readings = [...this.#readings.slice(-1), bytes];
     if (this.#isOver) return;
-    if (bytes !== null) this.#memory = noteMemory(this.#memory, { at: Date.now(), bytes });
+    if (bytes !== null) this.#noteMemory(bytes, "system");
     const verdict = judgeFootprint(this.#readings, capBytes);
     if (verdict === "fine") this.#scheduleFootprint(capBytes === null ? RECORD_MS : FOOTPRINT_MS);
     else {
       const message = `The worker took ${this.#readings.at(-1)} bytes of the ${capBytes} it may take`;
       this.#fail("footprint", message, verdict === "far-over", "resource");
     }
+  }
+
+  #noteMemory(bytes: number, by: "system" | "worker"): void {
+    this.#memory = noteMemory(this.#memory, { at: Date.now(), bytes });
+    this.#options.onMemory(bytes, by);
   }
 
   #fail(cause: string, message: string, hung: boolean, kind: "crash" | "resource" = "crash"): void {

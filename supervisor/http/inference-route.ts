@@ -1,5 +1,6 @@
 import { randomInt, randomUUID } from "node:crypto";
 import type { Context } from "hono";
+import { eventBytes } from "../../shared/event-bytes.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
 import type { Cluster, Generation, RequestOrigin } from "../cluster/cluster.ts";
 import type { App, AppEnv, RouteContext, StreamEnd } from "./app-context.ts";
@@ -15,7 +16,6 @@ import { logUnexpected } from "./log-unexpected.ts";
 import { claimOwner } from "./middleware/claim-owner.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
-import { eventBytes } from "./request-memory.ts";
 
 /** randomInt takes no wider range. */
 const SEED_LIMIT = 2 ** 48 - 1;

@@ -1,5 +1,4 @@
 import { LmxError } from "../../shared/errors.ts";
-import { type GenerationEvent, sizeOf } from "../../shared/generation.ts";
 import { type ArrivingBody, chooseYielding, hasRoom } from "../policy/request-room.ts";
 
 const MIB = 1024 * 1024;
@@ -12,10 +11,6 @@ export const MAX_HELD_BYTES = 256 * MIB;
 
 /** What a request takes however short it is: its connection, headers, timers and queues. An upper bound. */
 const BYTES_PER_REQUEST = 32 * 1024;
-
-/** An event and its text's head; a token with a log probability: its object, text, bytes and numbers. */
-const BYTES_PER_EVENT = 64;
-const BYTES_PER_LOGPROB = 200;
 
 /** What answers may take beyond the bodies' bound: one that has run for minutes is not lost to a newcomer's body. */
 const ROOM_FOR_ANSWERS = 1 / 8;
@@ -135,10 +130,4 @@ export class RequestMemory {
       { retryAfterSeconds: RETRY_AFTER_SECONDS },
     );
   }
-}
-
-/** What an event of a generation takes while it is kept, bytes. */
-export function eventBytes(event: GenerationEvent): number {
-  const { characters, logprobs } = sizeOf(event);
-  return BYTES_PER_EVENT + characters + BYTES_PER_LOGPROB * logprobs;
 }

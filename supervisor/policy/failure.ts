@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../shared/errors.ts";
+import { plainText } from "../../shared/plain-text.ts";
 import type { CrashCause, RecoveryHint } from "./crash-causes.ts";
 import { evidenceOf, findCause } from "./find-cause.ts";
 import { lastTraceback } from "./last-traceback.ts";
@@ -82,7 +83,8 @@ function classOf(row: CrashCause | null, { phase, signal, fatal }: ExitFacts): F
 }
 
 function fallbackCause({ phase, signal, code, fatal }: ExitFacts): string {
-  if (fatal !== null) return fatal.cause;
+  // A word that nobody knows is the worker's own: it would become a label of a metric.
+  if (fatal !== null) return "unknown";
   if (signal !== null) return signal.toLowerCase();
   return phase === "starting" ? "startup_failed" : `exit_${code}`;
 }
@@ -99,7 +101,7 @@ function wordsFor(row: CrashCause | null, { phase, signal, code, fatal, stderrTa
   }
   const ended = `The worker ended with exit code ${code} ${during(phase)}`;
   const error = lastTraceback(stderrTail);
-  if (error !== null) return `${ended}; ${error.message} (at ${error.frame})`;
+  if (error !== null) return `${ended}; ${cut(error.message)} (at ${cut(error.frame)})`;
   return evidence === null ? `${ended}${lastLine(stderrTail)}` : `${ended}; it said: ${cut(evidence)}`;
 }
 
@@ -158,5 +160,5 @@ function lastLine(stderr: string): string {
 }
 
 function cut(line: string): string {
-  return line.slice(0, 300);
+  return plainText(line, 300);
 }

@@ -12,7 +12,7 @@ export interface WorkerCommandInput {
   readonly workerDirectory: string;
   /** Private temporary directory of this worker. */
   readonly temporaryDirectory: string;
-  /** Random marker in argv: a later start recognises this worker by it. */
+  /** Random marker in argv and environment: a later start recognises by it this worker, and what it has started. */
   readonly token: string;
   readonly platform: NodeJS.Platform;
   /** A faster BLAS to preload, or null. */
@@ -25,6 +25,13 @@ export interface WorkerCommandInput {
 
 /** Inherited as they are. Everything else stays out: keys, proxies and Python settings of a user's shell. */
 const INHERITED = ["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER"];
+
+const MARK = "OPTA_LMX_WORKER";
+
+/** How a worker's token stands in its environment, and in that of whatever it starts. */
+export function workerMark(token: string): string {
+  return `${MARK}=${token}`;
+}
 
 /** Command line and environment of a worker. */
 export function workerCommand(input: WorkerCommandInput): WorkerCommand {
@@ -46,6 +53,7 @@ export function workerCommand(input: WorkerCommandInput): WorkerCommand {
     TOKENIZERS_PARALLELISM: "false",
     TMPDIR: input.temporaryDirectory,
     OPTA_LMX_DEADMAN_SECONDS: String(input.deadmanSeconds),
+    [MARK]: input.token,
   });
   // mx.compile shells out to a compiler and caches without a lock: a worker killed half-way breaks every later one.
   if (input.platform === "linux") env.MLX_DISABLE_COMPILE = "1";

@@ -1,20 +1,38 @@
 import type { Readable, Writable } from "node:stream";
 import { execa } from "execa";
 import {
+  MAX_ERROR_CHARACTERS,
   MAX_REQUEST_LINE_BYTES,
   MAX_WORKER_LINE_BYTES,
+  MAX_WORKER_LINE_DEPTH,
+  MAX_WORKER_LINE_HEAP_BYTES,
+  MAX_WORKER_LINE_VALUES,
+} from "../../shared/wire-limits.ts";
+import {
   type MethodParams,
   type MethodResult,
   WORKER_METHODS,
   type WorkerMethod,
 } from "../../shared/worker-protocol.ts";
-import { type LineSink, RpcPeer, type Violation } from "../rpc/peer.ts";
+import { isFinal, type LineSink, type PeerLimits, RpcPeer, type Violation } from "../rpc/peer.ts";
 import { StderrTail } from "./stderr-tail.ts";
 import { stopHung, stopOrderly } from "./stop-ladder.ts";
 import type { WorkerCommand } from "./worker-command.ts";
+import { endGroup, holdGroup, signalGroup } from "./worker-group.ts";
 
 /** How long a dead worker's pipes are read on, in milliseconds. */
 const LAST_OUTPUT_MS = 100;
+
+const LIMITS: PeerLimits = {
+  line: {
+    bytes: MAX_WORKER_LINE_BYTES,
+    values: MAX_WORKER_LINE_VALUES,
+    heapBytes: MAX_WORKER_LINE_HEAP_BYTES,
+    depth: MAX_WORKER_LINE_DEPTH,
+  },
+  maxRequestBytes: MAX_REQUEST_LINE_BYTES,
+  maxErrorCharacters: MAX_ERROR_CHARACTERS,
+};
 
 /** How a worker ended. */
 export interface WorkerExit {
@@ -52,12 +70,10 @@ export class WorkerProcess {
     this.#child = spawnWorker(command);
     const child = this.#child.nodeChildProcess;
     this.pid = child.pid;
+    if (child.pid !== undefined) holdGroup(child.pid);
     this.exited = this.#watchExit();
     this.#handlers = this.#guard(handlers);
-    this.#peer = new RpcPeer(lineSink(this.#child.stdin), this.#handlers, {
-      maxLineBytes: MAX_WORKER_LINE_BYTES,
-      maxRequestBytes: MAX_REQUEST_LINE_BYTES,
-    });
+    this.#peer = new RpcPeer(lineSink(this.#child.stdin), this.#handlers, LIMITS);
     // An unguarded pipe error (EPIPE while a worker dies) would end the supervisor.
     for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr])
       pipe.on("error", () => {});
@@ -118,7 +134,10 @@ export class WorkerProcess {
 
   #signal(name: NodeJS.Signals): void {
     // The pid of a reaped process may belong to somebody else by now.
-    if (!this.#gone) this.#child.nodeChildProcess.kill(name);
+    if (this.#gone || this.pid === undefined) return;
+    // The stacks of the worker are asked for; whatever else is in its group would die of the question.
+    if (name === "SIGUSR1") this.#child.nodeChildProcess.kill(name);
+    else signalGroup(this.pid, name);
   }
 
   #watchExit(): Promise<WorkerExit> {
@@ -136,6 +155,7 @@ export class WorkerProcess {
       };
       child.once("exit", (code, signal) => {
         this.#gone = true;
+        if (this.pid !== undefined) endGroup(this.pid);
         // What it wrote last, a `fatal` perhaps, may still be in the pipes.
         void drained([this.#child.stdout, this.#child.stderr]).then(() => settle(code, signal, null));
       });
@@ -159,11 +179,9 @@ export class WorkerProcess {
       ...handlers,
       onViolation: (violation) => {
         handlers.onViolation(violation);
-        // Past an endless line, or one that broke the reader, nothing can be trusted.
-        if (violation.kind === "line-too-long" || violation.kind === "reader-failed") {
-          this.#child.stdout.destroy();
-          this.#signal("SIGKILL");
-        }
+        if (!isFinal(violation)) return;
+        this.#child.stdout.destroy();
+        this.#signal("SIGKILL");
       },
     };
   }
@@ -176,8 +194,8 @@ function spawnWorker(command: WorkerCommand) {
     // The default keeps all output in memory and ends the child at 100 MB of it.
     buffer: false,
     reject: false,
-    cleanup: true,
-    detached: false,
+    // A session of its own; execa cleans up nothing that is detached, worker-group.ts does.
+    detached: true,
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",

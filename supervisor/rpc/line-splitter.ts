@@ -1,9 +1,11 @@
+import { type LineFault, type LineLimits, LineMeasure } from "./line-measure.ts";
+
 const NEWLINE = 0x0a;
 
-/** What one chunk completed. `overflow` is final: the rest of the stream cannot be trusted. */
+/** What one chunk completed. A fault is final: the rest of the stream cannot be trusted. */
 export interface SplitResult {
   readonly lines: readonly string[];
-  readonly overflow: boolean;
+  readonly fault: LineFault | null;
 }
 
 /**
@@ -12,38 +14,35 @@ export interface SplitResult {
  * decoded, so a character split over chunks stays whole.
  */
 export class LineSplitter {
-  readonly #maxLineBytes: number;
+  readonly #measure: LineMeasure;
   #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
 
-  /** @param maxLineBytes longest line allowed, newline not counted */
-  constructor(maxLineBytes: number) {
-    this.#maxLineBytes = maxLineBytes;
+  constructor(limits: LineLimits) {
+    this.#measure = new LineMeasure(limits);
   }
 
   push(chunk: Uint8Array): SplitResult {
     const lines: string[] = [];
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      this.#pend(chunk.subarray(start, end));
+      const fault = this.#pend(chunk.subarray(start, end));
+      if (fault !== null) return { lines, fault };
       start = end + 1;
-      if (this.#pendingBytes > this.#maxLineBytes) return { lines, overflow: true };
       lines.push(this.#take());
     }
-    this.#pend(chunk.subarray(start));
-    return { lines, overflow: this.#pendingBytes > this.#maxLineBytes };
+    return { lines, fault: this.#pend(chunk.subarray(start)) };
   }
 
-  #pend(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+  #pend(bytes: Uint8Array): LineFault | null {
+    if (bytes.length === 0) return null;
     this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
+    return this.#measure.add(this.#pending);
   }
 
   #take(): string {
-    const line = Buffer.concat(this.#pending, this.#pendingBytes).toString("utf8");
+    const line = Buffer.concat(this.#pending).toString("utf8");
     this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#measure.reset();
     return line;
   }
 }

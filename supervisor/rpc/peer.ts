@@ -1,4 +1,6 @@
+import { plainText } from "../../shared/plain-text.ts";
 import { jsonPieces } from "../json/raw-json.ts";
+import type { LineFault, LineLimits } from "./line-measure.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { patientTimer } from "./patient-timer.ts";
 
@@ -16,9 +18,21 @@ export interface PeerHandlers {
 }
 
 export interface Violation {
-  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "line-too-long" | "wrong-shape" | "reader-failed";
+  readonly kind: "not-json" | "not-rpc" | "unknown-id" | "wrong-shape" | "reader-failed" | LineFault;
   /** Beginning of the offending line, for the log. */
   readonly excerpt: string;
+}
+
+/** Past a line that nobody can read, or one that broke the reader, nothing can be trusted. */
+export function isFinal({ kind }: Pick<Violation, "kind">): boolean {
+  return kind === "line-too-long" || kind === "line-too-rich" || kind === "reader-failed";
+}
+
+export interface PeerLimits {
+  readonly line: LineLimits;
+  readonly maxRequestBytes: number;
+  /** What is kept of the words of an error. Characters. */
+  readonly maxErrorCharacters: number;
 }
 
 export interface RequestOptions {
@@ -68,27 +82,27 @@ interface Waiting {
 
 const EXCERPT_LENGTH = 200;
 
+/** Facts beside an error: so many, names and texts not longer than this. */
+const MAX_ERROR_FACTS = 16;
+const MAX_ERROR_FACT_CHARACTERS = 256;
+
 /** A JSON-RPC 2.0 client over lines. It knows no model and no process. */
 export class RpcPeer {
   readonly #sink: LineSink;
   readonly #handlers: PeerHandlers;
   readonly #splitter: LineSplitter;
-  readonly #maxRequestBytes: number;
+  readonly #limits: PeerLimits;
   readonly #waiting = new Map<number, Waiting>();
   /** Ids that timed out: their late answer is no violation. */
   readonly #abandoned = new Set<number>();
   #nextId = 1;
   #closed: Error | null = null;
 
-  constructor(
-    sink: LineSink,
-    handlers: PeerHandlers,
-    limits: { maxLineBytes: number; maxRequestBytes: number },
-  ) {
+  constructor(sink: LineSink, handlers: PeerHandlers, limits: PeerLimits) {
     this.#sink = sink;
     this.#handlers = handlers;
-    this.#splitter = new LineSplitter(limits.maxLineBytes);
-    this.#maxRequestBytes = limits.maxRequestBytes;
+    this.#splitter = new LineSplitter(limits.line);
+    this.#limits = limits;
   }
 
   /**
@@ -100,8 +114,8 @@ export class RpcPeer {
     const id = this.#nextId++;
     const pieces = [...jsonPieces({ jsonrpc: "2.0", id, method, params }), "\n"];
     const bytes = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
-    if (bytes > this.#maxRequestBytes)
-      return Promise.reject(new RpcTooLargeError(bytes, this.#maxRequestBytes));
+    const { maxRequestBytes } = this.#limits;
+    if (bytes > maxRequestBytes) return Promise.reject(new RpcTooLargeError(bytes, maxRequestBytes));
     return new Promise((resolve, reject) => {
       const forgetTimeout = patientTimer(options.timeoutMs, () => {
         this.#abandoned.add(id);
@@ -128,9 +142,9 @@ export class RpcPeer {
   /** Bytes from the other side, in order. */
   receive(chunk: Uint8Array): void {
     if (this.#closed !== null) return;
-    const { lines, overflow } = this.#splitter.push(chunk);
+    const { lines, fault } = this.#splitter.push(chunk);
     for (const line of lines) this.#onLine(line);
-    if (overflow) this.#handlers.onViolation({ kind: "line-too-long", excerpt: "" });
+    if (fault !== null) this.#handlers.onViolation({ kind: fault, excerpt: "" });
   }
 
   /** The connection is gone: everything that waits is told so. Idempotent. */
@@ -146,11 +160,11 @@ export class RpcPeer {
     try {
       message = JSON.parse(line);
     } catch {
-      this.#handlers.onViolation({ kind: "not-json", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      this.#violated("not-json", line);
       return;
     }
     if (!isRecord(message) || message.jsonrpc !== "2.0") {
-      this.#handlers.onViolation({ kind: "not-rpc", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      this.#violated("not-rpc", line);
       return;
     }
     if (typeof message.method === "string" && message.id === undefined) {
@@ -164,19 +178,38 @@ export class RpcPeer {
     const waiting = typeof message.id === "number" ? this.#waiting.get(message.id) : undefined;
     if (waiting === undefined) {
       if (typeof message.id === "number" && this.#abandoned.delete(message.id)) return;
-      this.#handlers.onViolation({ kind: "unknown-id", excerpt: line.slice(0, EXCERPT_LENGTH) });
+      this.#violated("unknown-id", line);
       return;
     }
-    if (isRecord(message.error)) waiting.reject(toRpcError(message.error));
+    if (isRecord(message.error)) waiting.reject(toRpcError(message.error, this.#limits));
     else if ("result" in message) waiting.resolve(message.result);
     else waiting.reject(new RpcError(-32603, "The answer has neither result nor error", {}));
   }
+
+  #violated(kind: Violation["kind"], line: string): void {
+    this.#handlers.onViolation({ kind, excerpt: plainText(line, EXCERPT_LENGTH) });
+  }
 }
 
-function toRpcError(error: Record<string, unknown>): RpcError {
+function toRpcError(error: Record<string, unknown>, { maxErrorCharacters }: PeerLimits): RpcError {
   const code = typeof error.code === "number" ? error.code : -32603;
   const message = typeof error.message === "string" ? error.message : "unknown error";
-  return new RpcError(code, message, isRecord(error.data) ? error.data : {});
+  return new RpcError(
+    code,
+    plainText(message, maxErrorCharacters),
+    isRecord(error.data) ? shortFacts(error.data) : {},
+  );
+}
+
+/** Words, numbers and truths of an error's data; its lists and objects are left out. */
+function shortFacts(data: Record<string, unknown>): Record<string, unknown> {
+  const facts: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(data).slice(0, MAX_ERROR_FACTS)) {
+    if (name.length > MAX_ERROR_FACT_CHARACTERS) continue;
+    if (typeof value === "string") facts[name] = plainText(value, MAX_ERROR_FACT_CHARACTERS);
+    else if (typeof value === "number" || typeof value === "boolean") facts[name] = value;
+  }
+  return facts;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -115,26 +115,25 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     remove: "        resolve({ code, signal,",
     put: '        if (signal !== "SIGBUS") resolve({ code, signal,',
   },
-  P1: { file: `${CLUSTER}/worker-watch.ts`, remove: "if (isTooMany) this.#babbled();", put: "" },
+  P1: {
+    file: `${CLUSTER}/worker-session.ts`,
+    remove: "if (!isTooMany && !isFinal(violation)) return;",
+    put: "if (!isFinal(violation)) return;",
+  },
   P2: noHeartbeat,
   P3: {
-    file: "supervisor/rpc/line-splitter.ts",
-    remove: "overflow: this.#pendingBytes > this.#maxLineBytes",
-    put: "overflow: false",
-    also: {
-      file: "supervisor/rpc/line-splitter.ts",
-      remove: "      if (this.#pendingBytes > this.#maxLineBytes) return { lines, overflow: true };\n",
-      put: "",
-    },
+    file: "supervisor/rpc/line-measure.ts",
+    remove: '    if (this.#bytes > this.#limits.bytes) return "line-too-long";\n',
+    put: "",
   },
   P4: {
     file: "supervisor/rpc/line-splitter.ts",
-    remove: "    this.#pend(chunk.subarray(start));\n",
-    put: "    this.#pend(Buffer.from(Buffer.from(chunk.subarray(start)).toString()));\n",
+    remove: "this.#pend(chunk.subarray(start)) }",
+    put: "this.#pend(Buffer.from(Buffer.from(chunk.subarray(start)).toString())) }",
   },
   P5: {
     file: `${CLUSTER}/worker-session.ts`,
-    remove: "if (!row.success) this.#refuseRow(candidate);",
+    remove: "      this.#refuseRow(id, listener);\n",
     put: "",
   },
   P6: {
@@ -156,7 +155,7 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
   P8: { file: "supervisor/process/worker-process.ts", remove: "    buffer: false,\n", put: "" },
   P9: {
     file: `${CLUSTER}/worker-session.ts`,
-    remove: 'this.#dropNotification("row", !row.success);',
+    remove: 'this.#dropNotification("row", typeof id !== "string");',
     put: 'this.#dropNotification("row", true);',
   },
   S1: {
@@ -230,8 +229,8 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
   },
   H3: {
     file: `${CLUSTER}/event-queue.ts`,
-    remove: 'if (this.#bytes > MAX_BACKLOG_BYTES && event.type !== "finish") {',
-    put: "if (false) {",
+    remove: "if (this.#bytes - this.#takenBytes > MAX_BACKLOG_BYTES)",
+    put: "if (false)",
   },
   H4: { file: `${CLUSTER}/waiters.ts`, remove: "for (const wake of [...this.#wakers]) wake();", put: "" },
   H5: {

@@ -12,7 +12,11 @@ const MIB = 1024 ** 2;
 
 function watching({ pid = 1, capBytes = null as number | null } = {}) {
   const worker = new FakeWorker(pid, ["ping"]);
-  const seen = { pongs: 0, failures: [] as { failure: Failure; hung: boolean }[] };
+  const seen = {
+    pongs: 0,
+    memory: [] as [number, string][],
+    failures: [] as { failure: Failure; hung: boolean }[],
+  };
   /** What it answers; null: nothing. */
   const life = { answer: { pid, steps: 0, in_flight: 0 } as object | null, skewMs: 0, pings: 0 };
   worker.session.ping = (timeoutMs) => {
@@ -25,12 +29,13 @@ function watching({ pid = 1, capBytes = null as number | null } = {}) {
     timeouts: timeoutsSchema.parse({}),
     capBytes,
     onPong: () => (seen.pongs += 1),
+    onMemory: (bytes, by) => seen.memory.push([bytes, by]),
     onFailure: (failure, hung) => seen.failures.push({ failure, hung }),
     now: () => performance.now() + life.skewMs,
   });
   onTestFinished(() => watch.stop());
   const violate = (kind: Violation["kind"], times = 1) => {
-    for (let time = 0; time < times; time++) worker.session.onViolation({ kind, excerpt: "x" });
+    for (let time = 0; time < times; time++) worker.session.noteViolation({ kind, excerpt: "x" });
   };
   const soon = (ms: number) => vi.advanceTimersByTimeAsync(ms);
   return { worker, watch, seen, life, violate, soon };
@@ -46,7 +51,7 @@ describe("the watch over a worker", () => {
   it("says nothing of one that answers and has nothing to do", async () => {
     const { watch, seen, soon } = watching();
     await soon(600_000);
-    expect(seen).toEqual({ pongs: 120, failures: [] });
+    expect(seen).toMatchObject({ pongs: 120, failures: [] });
     expect(watch.isStalled).toBe(false);
   });
 
@@ -135,6 +140,7 @@ describe("the watch over a worker", () => {
     ["unknown-id", 20],
     ["wrong-shape", 2],
     ["line-too-long", 0],
+    ["line-too-rich", 0],
   ] as const)("bears %s %i times a minute", (kind, most) => {
     const { seen, violate } = watching();
     violate(kind, most);

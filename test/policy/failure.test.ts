@@ -47,7 +47,7 @@ describe("a worker that ended by itself", () => {
     ["a failed spawn", { spawnError: "ENOENT" }, "environment", "spawn_failed"],
     ["a bug", { code: 1, stderrTail: BUG }, "crash", "engine_bug"],
     ["a fatal report", { code: 1, fatal: { cause: "gpu_oom", message: "out" } }, "resource", "gpu_oom"],
-    ["a fatal report of its own", { code: 1, fatal: { cause: "odd", message: "x" } }, "crash", "odd"],
+    ["a fatal report of its own", { code: 1, fatal: { cause: "odd", message: "x" } }, "crash", "unknown"],
     [
       "a segmentation fault while it started",
       { signal: "SIGSEGV", phase: "starting" },

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { RpcError, RpcPeer, RpcTooLargeError, type Violation } from "../../supervisor/rpc/peer.ts";
 
-const LIMITS = { maxLineBytes: 1000, maxRequestBytes: 1000 };
+const LIMITS = {
+  line: { bytes: 1000, values: 1000, heapBytes: 100_000, depth: 16 },
+  maxRequestBytes: 1000,
+  maxErrorCharacters: 40,
+};
 
 /** A peer whose other side is this test: what it wrote, and a way to answer. */
 function connect(write: (line: string) => Promise<void> = async () => {}) {
@@ -56,6 +60,18 @@ describe("requests", () => {
     const error = await request.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RpcError);
     expect(error).toMatchObject({ code: -32000, message: "no", data: { code: "model_incomplete" } });
+  });
+
+  it("reject with the beginning of a long error, on one line, and with its short facts alone", async () => {
+    const { peer, written, say } = connect();
+    const request = peer.request("load", {}, patience);
+    const data = { code: "x".repeat(300), param: "a\u001b[2J", bytes: 7, list: [1], object: {} };
+    const error = { code: -32000, message: `no\n${"no ".repeat(100)}`, data };
+    say(JSON.stringify({ jsonrpc: "2.0", id: written[0]?.id, error }));
+    const thrown = (await request.catch((caught: unknown) => caught)) as RpcError;
+    expect(thrown.message).toMatch(/^no\\u000ano no [no ]*…$/);
+    expect(thrown.message.length).toBeLessThanOrEqual(41);
+    expect(thrown.data).toEqual({ code: `${"x".repeat(256)}…`, param: "a\\u001b[2J", bytes: 7 });
   });
 
   it("reject in time when nobody answers, and a late answer is no violation", async () => {
@@ -121,7 +137,7 @@ describe("what the other side says unasked", () => {
 
   it("is a violation when the line is longer than allowed", () => {
     const { peer, violations } = connect();
-    peer.receive(Buffer.alloc(LIMITS.maxLineBytes + 1, 120));
+    peer.receive(Buffer.alloc(LIMITS.line.bytes + 1, 120));
     expect(violations.map(({ kind }) => kind)).toEqual(["line-too-long"]);
   });
 

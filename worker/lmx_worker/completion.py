@@ -7,6 +7,7 @@ from typing import Any
 from lmx_worker.bare_calls import BareCallMachine
 from lmx_worker.detokenize import Detokenizer
 from lmx_worker.engine import RowToken
+from lmx_worker.failure import shortened
 from lmx_worker.harmony import HarmonyMachine
 from lmx_worker.pieces import Part, ToolCall
 from lmx_worker.stops import StopMatcher
@@ -60,7 +61,7 @@ class Completion:
 
     def fail(self, word: str, message: str) -> dict[str, Any]:
         """The row that ends this generation with an error."""
-        event = {"type": "error", "code": word, "message": message}
+        event = {"type": "error", "code": word, "message": shortened(message)}
         return {"request_id": self.request_id, "position": self.position, "token_ids": [], "events": [event]}
 
     def _read(self, token: RowToken) -> list[Part]:

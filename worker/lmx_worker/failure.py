@@ -29,6 +29,16 @@ FATAL_PATTERNS: tuple[tuple[str, str], ...] = (
 )
 
 
+# What the protocol carries of the words of an error, and of each fact beside it. Characters.
+MAX_MESSAGE_CHARACTERS = 1_000
+MAX_DETAIL_CHARACTERS = 250
+
+
+def shortened(text: str, limit: int = MAX_MESSAGE_CHARACTERS) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
 class RequestFailure(Exception):
     """A request that cannot be done.
 
@@ -44,7 +54,12 @@ class RequestFailure(Exception):
 
     def as_error(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC answer."""
-        return {"code": self.number, "message": self.message, "data": {"code": self.word, **self.data}}
+        facts = {
+            name: shortened(value, MAX_DETAIL_CHARACTERS) if isinstance(value, str) else value
+            for name, value in self.data.items()
+        }
+        data = {"code": self.word, **facts}
+        return {"code": self.number, "message": shortened(self.message), "data": data}
 
 
 class StopRequested(BaseException):

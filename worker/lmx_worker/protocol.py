@@ -31,6 +31,8 @@ MAX_LINE_IN_BYTES = 32 * 1024 * 1024
 MAX_LINE_OUT_BYTES = 8 * 1024 * 1024
 MAX_ALTERNATIVES = 20
 MAX_STOPS = 16
+# A call repeats the name of its tool, and the supervisor takes no longer one.
+MAX_TOOL_NAME_CHARACTERS = 512
 MAX_STOP_CHARACTERS = 1000
 MAX_OWNER_CHARACTERS = 64
 # As many as the supervisor takes of a client.
@@ -221,7 +223,9 @@ def _tool_call(fields: Fields) -> dict[str, Any]:
 
 def _tool(fields: Fields) -> dict[str, Any]:
     function = fields.object("function")
-    function.text("name")
+    name = function.text("name")
+    if len(name) > MAX_TOOL_NAME_CHARACTERS:
+        raise function.expected("name", f"at most {MAX_TOOL_NAME_CHARACTERS} characters", name)
     function.optional_text("description")
     if function.has("parameters"):
         function.mapping("parameters")

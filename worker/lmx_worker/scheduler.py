@@ -16,6 +16,7 @@ from lmx_worker.failure import (
     RequestFailure,
     StopRequested,
     first_line,
+    shortened,
 )
 from lmx_worker.footprint import CacheBudget
 from lmx_worker.generations import Generations, Send
@@ -67,7 +68,7 @@ class Scheduler:
         except Stop as stop:
             return stop.exit_code
         except EngineLost as lost:
-            self._send(_notification("fatal", {"cause": lost.cause, "message": str(lost)}))
+            self._send(_notification("fatal", {"cause": lost.cause, "message": shortened(str(lost))}))
             return FATAL_EXIT_CODE
 
     def tick(self) -> None:

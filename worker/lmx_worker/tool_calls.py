@@ -11,6 +11,8 @@ CallParser = Callable[[str, Any], Any]
 # A call longer than this is not looked at: parsing happens between two steps of all rows, and a line of the
 # protocol is bounded. Characters.
 MAX_CALL_CHARACTERS = 1_000_000
+# Longer ids are not sent, and nobody could want them back. Characters.
+MAX_ID_CHARACTERS = 256
 ID_CHARACTERS = string.ascii_letters + string.digits
 
 
@@ -35,11 +37,11 @@ def parse_tool_calls(
 
 
 def call_id_unlike(wanted: str, taken: Collection[str], length: int | None) -> str:
-    """The model's own id, because some templates need it back, unless it is empty or already taken.
+    """The model's own id, because some templates need it back, unless it is empty, too long or already taken.
 
     Otherwise a random one: `length` letters and digits where templates insist, else call_ and 24 hex digits.
     """
-    if wanted and wanted not in taken:
+    if wanted and len(wanted) <= MAX_ID_CHARACTERS and wanted not in taken:
         return wanted
     if length is not None:
         return "".join(secrets.choice(ID_CHARACTERS) for _ in range(length))

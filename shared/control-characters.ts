@@ -9,8 +9,10 @@ export const CONTROL_CHARACTERS_IN_LINES = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2
 
 /** Lines of JSON that mean the same and are harmless in a terminal: such a character is written as its escape. */
 export function escapedJson(lines: string): string {
-  return lines.replaceAll(
-    CONTROL_CHARACTERS_IN_LINES,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return lines.replaceAll(CONTROL_CHARACTERS_IN_LINES, escapeOf);
+}
+
+/** A character of the first 65,536 as JSON writes it when it writes no character. */
+export function escapeOf(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { escapedJson } from "../../supervisor/policy/control-characters.ts";
+import { escapedJson } from "../../shared/control-characters.ts";
 
 /** DEL, a C1 control, every kind of bidi control, and Unicode's line separators. */
 const STEERING = "\u007f\u0080\u009b\u009f\u061c\u200e\u200f\u202a\u202e\u2066\u2069\u2028\u2029";
