@@ -115,6 +115,11 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     remove: "        resolve({ code, signal,",
     put: '        if (signal !== "SIGBUS") resolve({ code, signal,',
   },
+  W22: {
+    file: "supervisor/process/end-descendants.ts",
+    remove: "    if (found.length === 0) break;\n",
+    put: "    break;\n",
+  },
   P1: {
     file: `${CLUSTER}/worker-session.ts`,
     remove: "if (!isTooMany && !isFinal(violation)) return;",
@@ -157,6 +162,21 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     file: `${CLUSTER}/worker-session.ts`,
     remove: 'this.#dropNotification("row", typeof id !== "string");',
     put: 'this.#dropNotification("row", true);',
+  },
+  P10: {
+    file: "supervisor/rpc/peer.ts",
+    remove: "plainText(message, maxErrorCharacters)",
+    put: "message",
+  },
+  P11: {
+    file: "supervisor/rpc/line-measure.ts",
+    remove: 'return this.#isTooRich(this.#meter) ? "line-too-rich" : null;',
+    put: "return null;",
+  },
+  P12: {
+    file: `${CLUSTER}/worker-watch.ts`,
+    remove: 'if (!IS_MEASURED) this.#noteMemory(bytes, "worker");',
+    put: 'this.#noteMemory(bytes, "system");',
   },
   S1: {
     file: "worker/lmx_worker/lifeline.py",

@@ -103,6 +103,10 @@ export const FAULT_MATRIX = {
     fault: "500 sequential + 50 parallel real crashes, 4 signals",
     expected: "0 API exits, no fd/RSS growth, none missed",
   },
+  W22: {
+    fault: "worker starts processes, in its group, in a session of their own, as a daemon",
+    expected: "ended with it, however it ends, and at the next start after a supervisor that was killed",
+  },
   P1: {
     fault: "garbage bytes, log lines on stdout",
     expected: "skipped, counted, > 20/min → kill, resync at the next newline",
@@ -138,6 +142,18 @@ export const FAULT_MATRIX = {
   P9: {
     fault: "cancel ack lost; tokens after cancel",
     expected: "row reclaimed by request id, tokens dropped, nobody killed",
+  },
+  P10: {
+    fault: "7 MB as a name, id, error, version or last word; calls of 7 MB to clients that do not read",
+    expected: "cut or a violation; RSS ≤ 600 MB; nothing of it in answers, logs, dossiers, metrics",
+  },
+  P11: {
+    fault: "8 MiB that would become gigabytes, a million rows, a million levels",
+    expected: "not parsed: the worker is ended, RSS ≤ 600 MB",
+  },
+  P12: {
+    fault: "claims memory it does not have",
+    expected: "not believed: nobody else has less",
   },
   S1: {
     fault: "kill -9 supervisor with workers idle, generating, loading, wedged, stopped",
