@@ -222,6 +222,18 @@ describe("the memory ledger", () => {
     expect((await ledger.snapshot()).holders).toEqual([]);
   });
 
+  it("believes a worker that says what it has up to what it was promised", async () => {
+    const machine = new FakeMachine(10 * GIB);
+    await machine.ledger.reserve("a", need);
+    const before = await machine.ledger.snapshot();
+    machine.ledger.setReported("a", 9e15);
+    const after = await machine.ledger.snapshot();
+    expect(after.heldBytes).toBe(before.heldBytes);
+    expect(after.freeBytes).toBeGreaterThan(0);
+    machine.ledger.setReported("a", GIB);
+    expect((await machine.ledger.snapshot()).holders[0]?.measuredBytes).toBe(GIB);
+  });
+
   it("shows limit, reserve, what is held and what is free", async () => {
     const machine = new FakeMachine(10 * GIB);
     machine.limitBytes = 9 * GIB;

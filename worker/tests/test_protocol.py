@@ -128,6 +128,14 @@ def test_a_tool_without_a_name_is_refused() -> None:
     assert "function.name" in rejected("generate", request_id="a", request=ask).failure.message
 
 
+def test_a_tool_whose_name_no_call_could_carry_is_refused() -> None:
+    def ask(name: str) -> dict[str, Any]:
+        return chat("x", tools=[{"type": "function", "function": {"name": name}}])
+
+    assert "at most 512" in rejected("generate", request_id="a", request=ask("f" * 513)).failure.message
+    assert parse("generate", request_id="a", request=ask("f" * 512))
+
+
 def test_bounds_of_the_other_methods() -> None:
     for max_tokens in (0, 65, "16"):
         rejected("canary", prompt=None, max_tokens=max_tokens)
