@@ -46,7 +46,7 @@ async function ask<T>(
     status = reply.status;
     answer = await readJson(reply.body);
   } catch (thrown) {
-    throw noAnswer(name, thrown);
+    throw noAnswer(address, thrown);
   }
   if (status >= 300) throw refusal(name, status, answer);
   const checked = schema.safeParse(answer);

@@ -1,18 +1,18 @@
 import { z } from "zod";
 import { CliError } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import type { SupervisorAddress } from "./find-supervisor.ts";
 import { printable } from "./printable.ts";
 
-/**
- * Nobody listens there, or the connection broke.
- * @param name what the address is called: a URL, or the path of a socket
- */
-export function noAnswer(name: string, thrown: unknown): CliError {
+/** Nobody listens there, or the connection broke. */
+export function noAnswer(
+  { name, socketPath }: Pick<SupervisorAddress, "name" | "socketPath">,
+  thrown: unknown,
+): CliError {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   const code =
     cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "no_answer";
-  // Only the file system refuses so: a socket of somebody else.
-  if (code === "EACCES" || code === "EPERM") return notYours(name);
+  if (socketPath !== null && (code === "EACCES" || code === "EPERM")) return notYours(name);
   const why =
     code === "ECONNREFUSED"
       ? ""

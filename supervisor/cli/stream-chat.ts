@@ -62,7 +62,7 @@ export async function* streamChat(
   } catch (thrown) {
     if (thrown instanceof CliError) throw thrown;
     signal.throwIfAborted();
-    throw noAnswer(name, thrown);
+    throw noAnswer(address, thrown);
   }
 }
 

@@ -35,7 +35,7 @@ export async function* streamEvents(
     for await (const data of sseData(body)) yield parseEvent(name, data);
   } catch (thrown) {
     if (thrown instanceof CliError) throw thrown;
-    throw noAnswer(name, thrown);
+    throw noAnswer(address, thrown);
   }
 }
 

@@ -2,6 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { checkAccounts } from "../../supervisor/cli/doctor/check-accounts.ts";
 import {
   checkDevice,
   checkMemory,
@@ -170,6 +171,17 @@ describe("the state directory", () => {
     const found = await checkRegistry(path);
     expect(found).toMatchObject({ status: expected, detail: expect.stringContaining(words) });
   });
+});
+
+it("accounts of other people are a warning while the service asks for no key", () => {
+  const both = (config: object) =>
+    checkAccounts({ api_keys: [], admin_keys: [], ...config }, ["anna", "ben"], "/s/config.yaml");
+  expect(both({})).toMatchObject({
+    status: "warn",
+    detail: expect.stringContaining("anna, ben"),
+    next_step: expect.stringContaining("Set api_keys and admin_keys in /s/config.yaml"),
+  });
+  expect(both({ api_keys: ["key-number-1"] }).status).toBe("pass");
 });
 
 describe("doctor", () => {
