@@ -1,10 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { JsonError } from "./json-error.ts";
+import { isWordByte, readDigits } from "./json-word.ts";
 
 /** Deeper nesting is refused: Python's own reader gives up near 1000, and no model file comes close. */
 const MAX_DEPTH = 500;
-/** Bytes of one string or number. Chat templates are the longest that occur, at some hundred kilobytes. */
-const MAX_TOKEN_BYTES = 2 * 1024 * 1024;
+/** Bytes of one string. Chat templates are the longest that occur, at some hundred kilobytes. */
+const MAX_STRING_BYTES = 2 * 1024 * 1024;
+/** Bytes of one number, beyond what any reader takes for one. */
+const MAX_WORD_BYTES = 8 * 1024;
 
 /** What a scan tells, in the order of the text. Strings come as a function: most are never looked at. */
 export interface JsonHandler {
@@ -30,10 +33,16 @@ export class JsonScanner {
   readonly #flavour: JsonFlavour;
   readonly #isObject: boolean[] = [];
   #expected: Expected = "value";
-  #rest: Buffer = Buffer.alloc(0);
+  /** Read and not complete yet, in pieces. */
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  /** It is a string without its closing quote… */
+  #isInString = false;
+  /** …and ends between a backslash and what that escapes. */
+  #isCutInEscape = false;
   /** Bytes of the text before `#bytes`. */
   #offset = 0;
-  #bytes: Buffer = this.#rest;
+  #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
   #isEscaped = false;
@@ -47,24 +56,48 @@ export class JsonScanner {
 
   /** @throws JsonError at the first byte that cannot be right */
   feed(piece: Buffer): void {
-    this.#bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
+    if (this.#isInString && !this.#endsString(piece)) {
+      this.#rest.push(piece);
+      this.#restBytes += piece.length;
+      if (this.#restBytes > MAX_STRING_BYTES) this.#fail("a string that never ends", 0);
+      return;
+    }
+    this.#bytes = this.#rest.length === 0 ? piece : Buffer.concat([...this.#rest, piece]);
     let at = this.#offset === 0 ? this.#afterMark() : 0;
     while (at < this.#bytes.length) {
       const next = this.#step(at);
       if (next === -1) break;
       at = next;
     }
-    this.#rest = this.#bytes.subarray(at);
     this.#offset += at;
-    if (this.#rest.length > MAX_TOKEN_BYTES) this.#fail("a string or number that never ends", 0);
+    this.#keep(this.#bytes.subarray(at));
   }
 
   /** To be called after the last piece. @throws JsonError when the text is cut off */
   finish(): void {
     // A number at the very end is only known to be complete now.
-    if (this.#rest.length > 0) this.feed(Buffer.from(" "));
-    if (this.#rest.length > 0 || this.#expected !== "nothing")
-      this.#fail("unexpected end of text", this.#rest.length);
+    if (this.#restBytes > 0 && !this.#isInString) this.feed(Buffer.from(" "));
+    if (this.#restBytes > 0 || this.#expected !== "nothing")
+      this.#fail("unexpected end of text", this.#restBytes);
+  }
+
+  /** What is not complete yet begins the next piece. */
+  #keep(rest: Buffer): void {
+    this.#rest = rest.length === 0 ? [] : [rest];
+    this.#restBytes = rest.length;
+    this.#isInString = rest[0] === 0x22;
+    if (!this.#isInString && rest.length > MAX_WORD_BYTES) this.#fail("a number that never ends", 0);
+  }
+
+  /** Looked for in the new piece alone: put together and read anew each time, a long string would take its square. */
+  #endsString(piece: Buffer): boolean {
+    let at = this.#isCutInEscape ? 1 : 0;
+    for (; at < piece.length; at += 1) {
+      if (piece[at] === 0x22) return true;
+      if (piece[at] === 0x5c) at += 1;
+    }
+    this.#isCutInEscape = at > piece.length;
+    return false;
   }
 
   #afterMark(): number {
@@ -154,7 +187,8 @@ export class JsonScanner {
     const bytes = this.#bytes;
     this.#isEscaped = false;
     let seen = 0;
-    for (let index = at + 1; index < bytes.length; index += 1) {
+    let index = at + 1;
+    for (; index < bytes.length; index += 1) {
       const byte = bytes[index] as number;
       seen |= byte;
       if (byte === 0x22) {
@@ -168,6 +202,7 @@ export class JsonScanner {
         index += 1;
       } else if (byte < 0x20) this.#fail("control character in a string", index);
     }
+    this.#isCutInEscape = index > bytes.length;
     return -1;
   }
 
@@ -211,34 +246,4 @@ export class JsonScanner {
   #fail(message: string, at: number): never {
     throw new JsonError(message, this.#offset + at);
   }
-}
-
-const digits = { value: 0, end: -1 };
-
-/** The whole number that begins here, the most frequent word by far; `end` −1: it is something else or may go on. */
-function readDigits(bytes: Buffer, at: number): typeof digits {
-  let value = 0;
-  let end = at;
-  for (; end < bytes.length; end += 1) {
-    const digit = (bytes[end] as number) - 0x30;
-    if (digit < 0 || digit > 9) break;
-    value = value * 10 + digit;
-  }
-  const hasLeadingZero = bytes[at] === 0x30 && end > at + 1;
-  const isWhole = end > at && end < at + 16 && end < bytes.length && !isWordByte(bytes[end] as number);
-  digits.value = value;
-  digits.end = isWhole && !hasLeadingZero ? end : -1;
-  return digits;
-}
-
-/** Letters, digits, sign, point: what numbers and the literals are made of. */
-function isWordByte(byte: number): boolean {
-  return (
-    (byte >= 0x30 && byte <= 0x39) ||
-    (byte >= 0x61 && byte <= 0x7a) ||
-    (byte >= 0x41 && byte <= 0x5a) ||
-    byte === 0x2d ||
-    byte === 0x2b ||
-    byte === 0x2e
-  );
 }

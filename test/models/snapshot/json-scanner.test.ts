@@ -87,6 +87,12 @@ describe("the JSON scanner", () => {
     expect(scan("[".repeat(600) + "]".repeat(600))).toBeUndefined();
   });
 
+  it("reads a long string in small pieces once, not anew with each piece", () => {
+    const text = `["${'word \\" '.repeat(200_000)}"]`;
+    expect(scan(text, [97])).toEqual(JSON.parse(text));
+    expect(scan(`[${"1".repeat(100_000)}]`, [97])).toBeUndefined();
+  });
+
   it("treats __proto__ as a key like any other", () => {
     const value = scan('{"__proto__": {"polluted": true}}');
     expect(Object.keys(value as object)).toEqual(["__proto__"]);
