@@ -53,7 +53,7 @@ it("what a client names cannot steer the terminal of whoever reads the log, and 
   onTestFinished(() => lmx.dispose());
   const steering = "\u007f\u009b2J\u202e\u2066\u200f\u061c";
   await lmx.fetch(`/begin${encodeURIComponent(steering)}${"x".repeat(5_000)}`);
-  await lmx.chat(`begin${steering}${"x".repeat(5_000)}`, "ping");
+  await lmx.chat(`begin${steering}${"x".repeat(350)}`, "ping");
   await lmx.stop();
   const file = readFileSync(join(lmx.home, "logs", "supervisor.log"), "utf8");
   for (const text of [file, lmx.output]) {
