@@ -32,11 +32,15 @@ function allPids(): number[] {
     .map(Number);
 }
 
-/** Every living process that was started as a worker of this state directory, whoever its parent is now. */
+/**
+ * Every living process that was started as a worker of this state directory, whoever its parent is now, and every one that
+ * a worker had started and left behind. What a living worker has started belongs to it.
+ */
 export function workersOf(home: string): number[] {
-  return allPids().filter(
+  const living = allPids().filter(
     (pid) => read(pid, "environ").includes(`TMPDIR=${join(home, "tmp")}/`) && factsOf(pid)?.state !== "Z",
   );
+  return living.filter((pid) => !living.includes(factsOf(pid)?.parent ?? 0));
 }
 
 /** Children that have ended and that nobody has waited for. */
