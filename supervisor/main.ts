@@ -1,6 +1,5 @@
 import { runCli } from "./cli/run-cli.ts";
 import { packageFiles } from "./host/package-files.ts";
-import { serve } from "./serve.ts";
 
 const { stdout, stderr, env } = process;
 const argv = process.argv.slice(2);
@@ -23,7 +22,11 @@ const code = await runCli(
     env,
     isTTY: stderr.isTTY === true,
   },
-  { version: packageFiles().version, serve },
+  {
+    version: packageFiles().version,
+    // Of no use to the other commands, and most of the program.
+    serve: async (flags) => (await import("./serve.ts")).serve(flags),
+  },
 );
 // What is written to a pipe waits in memory, and an exit would cut it off. A service does not wait for its reader.
 if (argv[0] !== "serve") await Promise.all([flushed(stdout), flushed(stderr)]);

@@ -91,6 +91,11 @@ export class CliError extends Error {
   }
 }
 
+/** Of `config show` both words. */
+export function wordsOf({ name }: Command): string[] {
+  return name.split(" ");
+}
+
 /** The value of an option that takes text. */
 export function textOption(values: CliValues, name: string): string | undefined {
   const value = values[name];

@@ -1,65 +1,18 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "../config/config-problem.ts";
 import { nearestNames } from "../models/nearest-names.ts";
-import { auditCommand } from "./audit.ts";
-import { CliError, type CliIo, type CliServices, type Command, type CommandInput } from "./command.ts";
-import { compatCommand } from "./compat.ts";
-import { compatMatrixCommand } from "./compat-matrix.ts";
-import { compatRegressionsCommand } from "./compat-regressions.ts";
-import { compatSweepCommand } from "./compat-sweep.ts";
-import { completionCommand } from "./completion.ts";
-import { configReloadCommand } from "./config-reload.ts";
-import { configShowCommand } from "./config-show.ts";
-import { doctorCommand } from "./doctor.ts";
-import { dossiersCommand, dossiersShowCommand } from "./dossiers.ts";
-import { eventsCommand } from "./events.ts";
+import {
+  CliError,
+  type CliIo,
+  type CliServices,
+  type Command,
+  type CommandInput,
+  wordsOf,
+} from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { commandHelp, generalHelp, usageOf } from "./help.ts";
-import { loadCommand } from "./load.ts";
-import { logsCommand } from "./logs.ts";
-import { memoryCommand } from "./memory.ts";
-import { modelsCommand } from "./models.ts";
 import { printable } from "./printable.ts";
-import { probeCommand } from "./probe.ts";
-import { psCommand } from "./ps.ts";
-import { quarantineCommand } from "./quarantine.ts";
-import { releaseCommand } from "./release.ts";
-import { repairCommand } from "./repair.ts";
-import { restartCommand } from "./restart.ts";
-import { runCommand } from "./run.ts";
-import { safeModeLeaveCommand } from "./safe-mode.ts";
 import { serveCommand } from "./serve.ts";
-import { unloadCommand } from "./unload.ts";
-
-/** In the order of `lmx --help`. */
-export const COMMANDS: readonly Command[] = [
-  serveCommand,
-  runCommand,
-  modelsCommand,
-  psCommand,
-  memoryCommand,
-  loadCommand,
-  unloadCommand,
-  restartCommand,
-  quarantineCommand,
-  releaseCommand,
-  safeModeLeaveCommand,
-  probeCommand,
-  repairCommand,
-  compatCommand,
-  compatMatrixCommand,
-  compatRegressionsCommand,
-  compatSweepCommand,
-  auditCommand,
-  dossiersCommand,
-  dossiersShowCommand,
-  eventsCommand,
-  doctorCommand,
-  logsCommand,
-  configShowCommand,
-  configReloadCommand,
-  completionCommand(() => byFirstWord(COMMANDS)),
-];
 
 /**
  * Runs one command line, `argv` without node and script, and resolves with the exit code.
@@ -78,9 +31,10 @@ async function dispatch(argv: readonly string[], io: CliIo, services: CliService
   if (name === "--version" || name === "-V") return print(io, `lmx ${services.version}\n`);
   if (name === "--help" || name === "-h" || name === "help") {
     const topic = argv.slice(1);
-    return print(io, topic.length === 0 ? generalHelp(COMMANDS) : commandHelp(findCommand(topic)));
+    const { COMMANDS } = await import("./commands.ts");
+    return print(io, topic.length === 0 ? generalHelp(COMMANDS) : commandHelp(findCommand(COMMANDS, topic)));
   }
-  const command = findCommand(argv);
+  const command = findCommand(await commandsFor(name), argv);
   const { values, positionals } = parse(command, argv.slice(wordsOf(command).length));
   if (values.help === true) return print(io, commandHelp(command));
   checkArguments(command, positionals);
@@ -92,19 +46,20 @@ function print(io: CliIo, text: string): number {
   return EXIT_CODES.ok.code;
 }
 
-function wordsOf({ name }: Command): string[] {
-  return name.split(" ");
+/** All commands; for a service, which keeps for months what it loads, only its own. */
+async function commandsFor(name: string): Promise<readonly Command[]> {
+  return name === serveCommand.name ? [serveCommand] : (await import("./commands.ts")).COMMANDS;
 }
 
 /** The command the line begins with; of `compat` and `compat matrix` the one that takes more of its words. */
-function findCommand(argv: readonly string[]): Command {
-  const [command] = COMMANDS.filter((candidate) =>
-    wordsOf(candidate).every((word, index) => argv[index] === word),
-  ).toSorted((a, b) => wordsOf(b).length - wordsOf(a).length);
-  if (command !== undefined && !isMistyped(command, argv)) return command;
+function findCommand(commands: readonly Command[], argv: readonly string[]): Command {
+  const [command] = commands
+    .filter((candidate) => wordsOf(candidate).every((word, index) => argv[index] === word))
+    .toSorted((a, b) => wordsOf(b).length - wordsOf(a).length);
+  if (command !== undefined && !isMistyped(commands, command, argv)) return command;
   const [name = "", second = ""] = argv;
-  const siblings = COMMANDS.filter((candidate) => wordsOf(candidate)[0] === name).map((one) => one.name);
-  const names = siblings.length === 0 ? COMMANDS.map((candidate) => candidate.name) : siblings;
+  const siblings = commands.filter((candidate) => wordsOf(candidate)[0] === name).map((one) => one.name);
+  const names = siblings.length === 0 ? commands.map((candidate) => candidate.name) : siblings;
   const typed = siblings.length === 0 ? name : `${name} ${second}`.trimEnd();
   const nearest = nearestNames(typed, names, 1)[0] ?? siblings[0];
   const hint = nearest === undefined ? "" : ` Did you mean "lmx ${nearest}"?`;
@@ -112,29 +67,11 @@ function findCommand(argv: readonly string[]): Command {
 }
 
 /** Whether a word follows a command that takes none but has others, of two words, beside it: `compat matrx`. */
-function isMistyped(command: Command, argv: readonly string[]): boolean {
+function isMistyped(commands: readonly Command[], command: Command, argv: readonly string[]): boolean {
   const next = argv[wordsOf(command).length] ?? "-";
   const takesWords = command.arguments.length > 0 || command.rest !== undefined;
-  const hasOthers = COMMANDS.some(({ name }) => name.startsWith(`${command.name} `));
+  const hasOthers = commands.some(({ name }) => name.startsWith(`${command.name} `));
   return hasOthers && !takesWords && !next.startsWith("-");
-}
-
-/** For completion, which goes by the first word: one command for `compat` and all that begin so. */
-function byFirstWord(commands: readonly Command[]): Command[] {
-  const groups = Map.groupBy(commands, (command) => wordsOf(command)[0]);
-  return [...groups.values()].flatMap((group) => {
-    const [first, ...others] = group;
-    if (first === undefined || others.length === 0) return group;
-    const choices = group.flatMap((command) => wordsOf(command).slice(1));
-    return [
-      {
-        ...first,
-        name: wordsOf(first)[0] ?? first.name,
-        choices,
-        options: Object.assign({}, ...group.map(({ options }) => options)),
-      },
-    ];
-  });
 }
 
 function parse(command: Command, args: readonly string[]): Pick<CommandInput, "values" | "positionals"> {

@@ -101,7 +101,8 @@ async function read(packageDirectory: string, version: string): Promise<Architec
   const names = [...modules.keys()];
   const isArchitecture = (name: string) =>
     ["Model", "ModelArgs"].every((part) => defines(modules.get(name), part));
-  return {
+  // Copied, because a word taken out of a text by a pattern keeps the whole text in memory, for as long as this is known.
+  return structuredClone({
     version,
     modules: new Map(
       names.filter(isArchitecture).map((name) => [name, describe(name, modules, new Set(installed))]),
@@ -112,7 +113,7 @@ async function read(packageDirectory: string, version: string): Promise<Architec
       entries(utils, "MODEL_ARCHITECTURE_REMAPPING", /\("([^"]+)",\s*"([^"]+)"\):\s*"([^"]+)"/g),
     ),
     ...tokenizers,
-  };
+  });
 }
 
 /** Pairs of a dictionary written at a module's top level; of three groups the first two are the key. */

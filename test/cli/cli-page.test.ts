@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
-import { COMMANDS } from "../../supervisor/cli/run-cli.ts";
+import { COMMANDS } from "../../supervisor/cli/commands.ts";
 import { lmx } from "./lmx.ts";
 
 const PAGE = new URL("../../docs/cli.md", import.meta.url);

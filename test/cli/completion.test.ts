@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { COMMANDS } from "../../supervisor/cli/run-cli.ts";
+import { COMMANDS } from "../../supervisor/cli/commands.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { lmx } from "./lmx.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { COMMANDS } from "../../supervisor/cli/commands.ts";
 import { EXIT_CODES } from "../../supervisor/cli/exit-codes.ts";
-import { COMMANDS } from "../../supervisor/cli/run-cli.ts";
 import { lmx } from "./lmx.ts";
 
 describe("help", () => {
