@@ -61,7 +61,7 @@ export class RunningSupervisor {
     const env = { ...process.env, ...elsewhere, OPTA_LMX_HOME: home, ...options.env };
     const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `;
     const script = `${limit}${options.before ?? ""}exec "$@"`;
-    const command = [process.execPath, LMX, "serve", "--port", "0", ...(options.args ?? [])];
+    const command = [LMX, "serve", "--port", "0", ...(options.args ?? [])];
     const child = spawn("bash", ["-c", script, "bash", ...command], {
       env,
       stdio: ["ignore", "pipe", "pipe"],

@@ -52,8 +52,8 @@ export class LmxService {
     await writeFile(join(home, "config.yaml"), stringify(config));
     const port = await freePort();
     const env = { ...process.env, OPTA_LMX_HOME: home, OPTA_LMX_RUNTIMES: places.runtimesDirectory };
-    const args = [LMX, "serve", "--port", String(port)];
-    return new LmxService(() => children.start(process.execPath, args, env), port, home);
+    const args = ["serve", "--port", String(port)];
+    return new LmxService(() => children.start(LMX, args, env), port, home);
   }
 
   /** Once it listens, stops it and starts it anew in the same state directory, and waits for nothing. */
