@@ -24,7 +24,8 @@ describe("the command line of a soak", () => {
       warmUpMs: 0,
       victims: 3,
       endedWithinMs: 1_000,
-      rssSlackBytes: 30 * 1024 * 1024,
+      heldSlackBytes: 20 * 1024 * 1024,
+      residentLimitBytes: 220 * 1024 * 1024,
       attach: null,
     });
   });
@@ -37,9 +38,9 @@ describe("the command line of a soak", () => {
     const attached = ["--url", "http://x:1", "--bystander", "a", "--victim", "b", "--victim", "c"];
     expect(parseSoakArguments(attached).attach).toMatchObject({ bystander: "a", victims: ["b", "c"] });
     const repeated = commandOf(
-      parseSoakArguments([...attached, "--admin-key", "secret", "--rss-slack-mb", "9"]),
+      parseSoakArguments([...attached, "--admin-key", "secret", "--held-slack-mb", "9"]),
     );
-    expect(repeated).toMatch(/--rss-slack-mb 9 --url http:\/\/x:1 --bystander a --victim b --victim c$/);
+    expect(repeated).toMatch(/--held-slack-mb 9 --url http:\/\/x:1 --bystander a --victim b --victim c$/);
   });
 
   it.each([["--duration", "3d"], ["--duration", "0s"], ["--seed", "x"], ["--victims", "0"], ["--what"]])(

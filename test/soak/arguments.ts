@@ -14,7 +14,8 @@ export interface SoakArguments {
   readonly victims: number;
   /** A dead worker's requests must have ended by then. */
   readonly endedWithinMs: number;
-  readonly rssSlackBytes: number;
+  readonly heldSlackBytes: number;
+  readonly residentLimitBytes: number;
   readonly json: string | null;
   /** Print this many steps of every lane instead of running; null: run. */
   readonly schedule: number | null;
@@ -36,7 +37,8 @@ const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_6
 const MIB = 1024 * 1024;
 export const DEFAULT_DURATION = "60s";
 const ENDED_WITHIN_MS = 1_000;
-const RSS_SLACK_MB = 30;
+const HELD_SLACK_MB = 20;
+const RESIDENT_LIMIT_MB = 220;
 
 const text = { type: "string" } as const;
 const OPTIONS = {
@@ -47,7 +49,8 @@ const OPTIONS = {
   seed: text,
   victims: text,
   "ended-within-ms": text,
-  "rss-slack-mb": text,
+  "held-slack-mb": text,
+  "resident-limit-mb": text,
   json: text,
   schedule: text,
   url: text,
@@ -65,7 +68,7 @@ export const SOAK_FLAGS: Readonly<Record<keyof typeof OPTIONS, FlagWords>> = {
   },
   requests: { value: "N", meaning: "requests that are wanted" },
   duration: { value: "T", fallback: DEFAULT_DURATION, meaning: "end by then; 90s, 10m, 3h" },
-  "warm-up": { value: "T", fallback: "0s", meaning: "open files and memory count from then on" },
+  "warm-up": { value: "T", fallback: "0s", meaning: "open files and memory are compared with those of then" },
   seed: { value: "S", fallback: "1", meaning: "of the faults and of what clients ask for" },
   victims: { value: "N", fallback: "3", meaning: "models that are made to fail" },
   "ended-within-ms": {
@@ -73,10 +76,16 @@ export const SOAK_FLAGS: Readonly<Record<keyof typeof OPTIONS, FlagWords>> = {
     fallback: `${ENDED_WITHIN_MS}`,
     meaning: "a dead worker's requests must have ended by then",
   },
-  "rss-slack-mb": {
+  "held-slack-mb": {
     value: "N",
-    fallback: `${RSS_SLACK_MB}`,
-    meaning: "the supervisor's memory may grow by this, or by 5 % where that is more",
+    fallback: `${HELD_SLACK_MB}`,
+    meaning:
+      "what a collection leaves of the supervisor's memory may grow by this, or by 5 % where that is more",
+  },
+  "resident-limit-mb": {
+    value: "N",
+    fallback: `${RESIDENT_LIMIT_MB}`,
+    meaning: "the supervisor's resident memory at the end",
   },
   json: { value: "FILE", meaning: "write the whole report there" },
   schedule: { value: "N", meaning: "print the first N steps of every schedule and end" },
@@ -112,7 +121,9 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
     warmUpMs: values["warm-up"] === undefined ? 0 : durationMs("--warm-up", values["warm-up"]),
     victims: whole("--victims", values.victims ?? "3", 1),
     endedWithinMs: whole("--ended-within-ms", values["ended-within-ms"] ?? `${ENDED_WITHIN_MS}`, 1),
-    rssSlackBytes: whole("--rss-slack-mb", values["rss-slack-mb"] ?? `${RSS_SLACK_MB}`, 0) * MIB,
+    heldSlackBytes: whole("--held-slack-mb", values["held-slack-mb"] ?? `${HELD_SLACK_MB}`, 0) * MIB,
+    residentLimitBytes:
+      whole("--resident-limit-mb", values["resident-limit-mb"] ?? `${RESIDENT_LIMIT_MB}`, 1) * MIB,
     json: values.json ?? null,
     schedule: values.schedule === undefined ? null : whole("--schedule", values.schedule, 1),
     attach: attach(values),
@@ -122,7 +133,7 @@ export function parseSoakArguments(args: readonly string[]): SoakArguments {
 /** The command that repeats a run; where its report went does not matter for that. */
 export function commandOf(run: SoakArguments): string {
   const { seed, deaths, requests, durationMs: ms, warmUpMs, victims, attach: other } = run;
-  const { endedWithinMs, rssSlackBytes } = run;
+  const { endedWithinMs, heldSlackBytes, residentLimitBytes } = run;
   return [
     "npm run soak --",
     ...(deaths === null ? [] : [`--deaths ${deaths}`]),
@@ -131,7 +142,10 @@ export function commandOf(run: SoakArguments): string {
     `--duration ${ms / 1000}s`,
     ...(warmUpMs === 0 ? [] : [`--warm-up ${warmUpMs / 1000}s`]),
     ...(endedWithinMs === ENDED_WITHIN_MS ? [] : [`--ended-within-ms ${endedWithinMs}`]),
-    ...(rssSlackBytes === RSS_SLACK_MB * MIB ? [] : [`--rss-slack-mb ${rssSlackBytes / MIB}`]),
+    ...(heldSlackBytes === HELD_SLACK_MB * MIB ? [] : [`--held-slack-mb ${heldSlackBytes / MIB}`]),
+    ...(residentLimitBytes === RESIDENT_LIMIT_MB * MIB
+      ? []
+      : [`--resident-limit-mb ${residentLimitBytes / MIB}`]),
     ...(other === null ? [`--victims ${victims}`] : attachFlags(other)),
   ].join(" ");
 }

@@ -22,14 +22,18 @@ export interface Evidence {
   readonly errorsLogged: number | null;
   readonly stuck: number;
   readonly openFiles: Drift | null;
-  readonly residentBytes: Drift | null;
+  /** What a collection leaves. */
+  readonly heldBytes: Drift | null;
+  /** In the last tenth of the run. */
+  readonly residentBytes: number | null;
   readonly deaths: number;
   readonly requests: number;
 }
 
 export interface Limits {
   readonly endedWithinMs: number;
-  readonly rssSlackBytes: number;
+  readonly heldSlackBytes: number;
+  readonly residentLimitBytes: number;
   readonly deaths: number | null;
   readonly requests: number | null;
 }
@@ -61,7 +65,8 @@ export function judgeRun(found: Evidence, limits: Limits): Gate[] {
     none("orphans", found.orphans),
     none("unparsable files", found.unparsable),
     flat("open files", found.openFiles, FILES_SLACK, (files) => String(files)),
-    flat("resident memory", found.residentBytes, limits.rssSlackBytes, megabytes),
+    flat("memory held after a collection", found.heldBytes, limits.heldSlackBytes, megabytes),
+    atMost("resident memory at the end", found.residentBytes, limits.residentLimitBytes),
     ...reached("worker deaths", found.deaths, limits.deaths),
     ...reached("requests", found.requests, limits.requests),
   ];
@@ -84,15 +89,23 @@ function inTime({ judged, late }: Evidence, { endedWithinMs }: Limits): Gate {
   };
 }
 
-/** No more in the last tenth of the run than in the first, but for 5 % and a slack. */
+/** No more at the end of the run than at its beginning, but for 5 % or a slack. */
 function flat(name: string, drift: Drift | null, slack: number, show: (value: number) => string): Gate {
   const allowed = `5 % or ${show(slack)}, whichever is more`;
   if (drift === null) return { name: `${name} flat within ${allowed}`, figure: "not measured", holds: null };
   const { first, last } = drift;
   return {
     name: `${name} flat within ${allowed}`,
-    figure: `${show(first)} in the first tenth, ${show(last)} in the last`,
+    figure: `${show(first)} at first, ${show(last)} at last`,
     holds: last - first <= Math.max(first * FLAT, slack),
+  };
+}
+
+function atMost(name: string, bytes: number | null, limitBytes: number): Gate {
+  return {
+    name: `${name} at most ${megabytes(limitBytes)}`,
+    figure: bytes === null ? "not measured" : megabytes(bytes),
+    holds: bytes === null ? null : bytes <= limitBytes,
   };
 }
 

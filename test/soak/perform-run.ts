@@ -12,7 +12,7 @@ import { type OwnService, ServiceError } from "./service.ts";
 import { runServiceLane } from "./service-lane.ts";
 import type { SoakRun } from "./soak-run.ts";
 import { unparsableFiles } from "./state-files.ts";
-import { Vitals } from "./vitals.ts";
+import { type Drift, Vitals } from "./vitals.ts";
 
 const ROUTABLE_MS = 180_000;
 const QUIET_MS = 20_000;
@@ -31,6 +31,7 @@ export async function performRun(run: SoakRun): Promise<SoakReport> {
   const reference = await readReference(run);
   run.begin();
   if (service.isLocal) vitals.start(run.options.warmUpMs);
+  const heldAtFirst = heldAfter(run, run.options.warmUpMs);
   const files = watchFiles(service.own);
   const progress = showProgress(run);
   const clients = runClients(run, reference);
@@ -41,6 +42,7 @@ export async function performRun(run: SoakRun): Promise<SoakReport> {
   await Promise.all(lanes.map((lane) => lane.recover()));
   const stillInFlight = await requestsLeft(run);
   run.watch.stop();
+  const heldBytes = await heldDrift(run, heldAtFirst);
   const ending = await endService(run);
   const evidence: Evidence = {
     ...ledgerEvidence(run),
@@ -48,6 +50,7 @@ export async function performRun(run: SoakRun): Promise<SoakReport> {
     stillInFlight,
     unparsable: files.stop(),
     openFiles: vitals.openFiles,
+    heldBytes,
     residentBytes: vitals.residentBytes,
   };
   const gates = judgeRun(evidence, run.options);
@@ -68,6 +71,23 @@ async function untilAllServe(run: SoakRun, lanes: readonly ModelLane[]): Promise
     await wait(50);
   }
   await Promise.all(lanes.map((lane) => lane.recover()));
+}
+
+/** What the service holds after a warm-up; null: the run was over before, or the service is not ours to look into. */
+async function heldAfter({ service, over }: SoakRun, warmUpMs: number): Promise<number | null> {
+  const isWarm = await Promise.race([wait(warmUpMs, true, { ref: false }), over.then(() => false)]);
+  return isWarm ? await heldNow(service.own) : null;
+}
+
+async function heldDrift({ service }: SoakRun, heldAtFirst: Promise<number | null>): Promise<Drift | null> {
+  const first = await heldAtFirst;
+  const last = await heldNow(service.own);
+  return first === null || last === null ? null : { first, last };
+}
+
+/** Null: there is no service to look into. */
+async function heldNow(own: OwnService | null): Promise<number | null> {
+  return (await own?.heldBytes().catch(() => null)) ?? null;
 }
 
 function ledgerEvidence({ ledger, stuck, service, watch, signalledPids }: SoakRun) {

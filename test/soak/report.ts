@@ -54,8 +54,12 @@ export function reportOf(run: SoakRun, { startedAt, elapsedMs, gates, steps, res
 }
 
 /** Every time and limit the run was made under. */
-function thresholdsOf({ endedWithinMs, rssSlackBytes, attach }: SoakArguments) {
-  const limits = { ended_within_ms: endedWithinMs, rss_slack: megabytes(rssSlackBytes) };
+function thresholdsOf({ endedWithinMs, heldSlackBytes, residentLimitBytes, attach }: SoakArguments) {
+  const limits = {
+    ended_within_ms: endedWithinMs,
+    held_slack: megabytes(heldSlackBytes),
+    resident_limit: megabytes(residentLimitBytes),
+  };
   return attach === null ? { ...limits, ...SCALED } : limits;
 }
 

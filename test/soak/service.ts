@@ -10,6 +10,7 @@ import { packageFiles } from "../../supervisor/host/package-files.ts";
 import { loadConfig } from "../../supervisor/load-config.ts";
 import { ensureRuntime } from "../../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../../supervisor/runtime/show-runtime-progress.ts";
+import { debuggerUrlIn, INSPECTABLE, ProcessInspector } from "../support/process-inspector.ts";
 import { isAlive, stateDirectory } from "../support/running-supervisor.ts";
 import type { AttachArguments } from "./arguments.ts";
 import { HttpClient } from "./http-client.ts";
@@ -79,6 +80,7 @@ export class OwnService {
   readonly log = new LogReader();
   readonly #child: ChildProcess;
   readonly #url = Promise.withResolvers<string>();
+  readonly #debugger = Promise.withResolvers<string>();
   /** How it ended; null while it runs. */
   exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
 
@@ -91,16 +93,18 @@ export class OwnService {
       OPTA_LMX_HOME: home,
       OPTA_LMX_RUNTIMES: runtimesDirectory,
       OPTA_LMX_WORKER_DIRECTORY: WORKER_DIRECTORY,
+      NODE_OPTIONS: INSPECTABLE,
     };
-    this.#child = spawn(process.execPath, [LMX, "serve", "--port", "0"], {
+    this.#child = spawn(LMX, ["serve", "--port", "0"], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child.once("exit", (code, signal) => {
       this.exit = { code, signal };
-      this.#url.reject(new Error(`lmx serve ended with ${signal ?? code}:\n${this.log.tail()}`));
+      const ended = new Error(`lmx serve ended with ${signal ?? code}:\n${this.log.tail()}`);
+      for (const awaited of [this.#url, this.#debugger]) awaited.reject(ended);
     });
-    this.#url.promise.catch(() => {});
+    for (const { promise } of [this.#url, this.#debugger]) promise.catch(() => {});
     this.#readOutput();
   }
 
@@ -111,6 +115,17 @@ export class OwnService {
   /** Where it answers. @throws Error when it ended before it did */
   async url(): Promise<string> {
     return await this.#url.promise;
+  }
+
+  /** Bytes it holds once all that nobody needs has been collected. @throws Error when it has ended */
+  async heldBytes(): Promise<number> {
+    this.#child.kill("SIGUSR1");
+    const inspector = await ProcessInspector.connect(await this.#debugger.promise);
+    try {
+      return await inspector.heldBytes();
+    } finally {
+      inspector.close();
+    }
   }
 
   /** Asks it to stop, as a terminal would. Resolves with how it ended; null: it had to be killed. */
@@ -149,6 +164,10 @@ export class OwnService {
       const url = /answers at (\S+)/.exec(line)?.[1];
       if (url !== undefined) this.#url.resolve(url);
     });
-    createInterface(stderr).on("line", (line) => this.log.read(line));
+    createInterface(stderr).on("line", (line) => {
+      const url = debuggerUrlIn(line);
+      if (url !== undefined) this.#debugger.resolve(url);
+      this.log.read(line);
+    });
   }
 }

@@ -6,7 +6,7 @@ const SHARE = 10;
 const CURVE_POINTS = 50;
 const MIB = 1024 * 1024;
 
-/** Medians of the first and the last tenth of a run; null: not measured here. */
+/** The same figure at the beginning and at the end of a run. */
 export interface Drift {
   readonly first: number;
   readonly last: number;
@@ -35,12 +35,14 @@ export class Vitals {
     clearInterval(this.#timer);
   }
 
+  /** Medians of the first and the last tenth of the run; null: not measured here. */
   get openFiles(): Drift | null {
     return driftOf(this.#files);
   }
 
-  get residentBytes(): Drift | null {
-    return driftOf(this.#bytes);
+  /** Median of the last tenth of the run; null: not measured here. */
+  get residentBytes(): number | null {
+    return driftOf(this.#bytes)?.last ?? null;
   }
 
   /** Resident megabytes over the run, evenly spread. */
