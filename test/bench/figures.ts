@@ -3,6 +3,7 @@ import { addedLatency } from "./figures/added-latency.ts";
 import { largeBodyHold, smallBodyHold } from "./figures/body-hold.ts";
 import { cancelRecovery } from "./figures/cancel-recovery.ts";
 import { cancelToNextStep } from "./figures/cancel-to-next-step.ts";
+import { firstTokenBesideGreedy, greedyOvertime } from "./figures/first-token-beside-greedy.ts";
 import { firstTokenBesidePrefill } from "./figures/first-token-beside-prefill.ts";
 import { firstTokenBesideStream } from "./figures/first-token-beside-stream.ts";
 import { firstTokenIdle } from "./figures/first-token-idle.ts";
@@ -23,6 +24,8 @@ export const FIGURES: readonly Figure[] = [
   firstTokenIdle,
   firstTokenBesideStream,
   firstTokenBesidePrefill,
+  firstTokenBesideGreedy,
+  greedyOvertime,
   cancelRecovery,
   cancelToNextStep,
   addedLatency,
