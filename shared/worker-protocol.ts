@@ -236,6 +236,9 @@ export const rowEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("error"), code: wordSchema, message: errorTextSchema }),
 ]);
 
+/** The worker begins to render and tokenise a request; null: it is through with one that was cancelled meanwhile. */
+export const preparingSchema = z.object({ request_id: z.string().nullable() });
+
 /** One row of a step: the ids accepted in this step, the completion position of the first of them, and what they mean. */
 export const stepRowSchema = z.object({
   request_id: requestIdSchema,

@@ -84,6 +84,7 @@ export class GenerationRun {
       const row: Row = { id, seat, stage: "sent" };
       this.#seat = seat;
       this.#row = row;
+      seat.sentAs(id);
       try {
         const listener = {
           onRow: (step: StepRow) => this.#onRow(id, step),

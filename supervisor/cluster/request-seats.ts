@@ -22,6 +22,8 @@ export interface Seat {
   readonly owner: string;
   /** Its first event has come. */
   begin(): void;
+  /** By which name the worker gets the request. */
+  sentAs(rowId: string): void;
   /** Once the request is over, however it went. */
   leave(how: "finished" | "over"): void;
 }
@@ -31,6 +33,12 @@ export class RequestSeats {
   readonly #taken = new Map<Seat, Fingerprint>();
   readonly #requestIds = new WeakMap<Seat, string>();
   readonly #begun = new WeakSet<Seat>();
+  readonly #rowIds = new WeakMap<Seat, string>();
+  /** Requests that were left while their worker prepared them: at most one of a worker. */
+  readonly #leftBehind = new WeakMap<
+    WorkerSession,
+    { readonly rowId: string; readonly print: Fingerprint }
+  >();
   readonly #now: () => number;
   readonly #onLeft: () => void;
   #suspects: Suspects = NO_SUSPECTS;
@@ -67,8 +75,12 @@ export class RequestSeats {
       owner,
       begin: () => void this.#begun.add(seat),
       isSuspect: this.#isSuspect(fingerprint),
+      sentAs: (rowId) => this.#rowIds.set(seat, rowId),
       leave: (how) => {
         if (!this.#taken.delete(seat)) return;
+        const rowId = this.#rowIds.get(seat);
+        if (rowId !== undefined && session.preparing.id === rowId)
+          this.#leftBehind.set(session, { rowId, print: fingerprint });
         if (seat.isSuspect && how === "finished")
           this.#suspects = noteFinishedAlone(this.#suspects, fingerprint());
         this.#onLeft();
@@ -100,14 +112,25 @@ export class RequestSeats {
     };
   }
 
-  /** The worker died: everybody on it becomes a suspect. Tells whether the crash counts against the model. */
+  /** The worker died: whoever may have done it becomes a suspect. Tells whether the crash counts against the model. */
   noteCrash(session: WorkerSession, cause: string): boolean {
     const involved = [...this.#taken].filter(([seat]) => seat.session === session);
+    const preparing = this.#prepared(session)?.() ?? null;
     for (const [seat] of involved) this.#taken.delete(seat);
     const fingerprints = involved.map(([, fingerprint]) => fingerprint());
-    const { suspects, counts } = noteCrash(this.#suspects, { fingerprints, cause, now: this.#now() });
+    const crash = { fingerprints, preparing, cause, now: this.#now() };
+    const { suspects, counts } = noteCrash(this.#suspects, crash);
     this.#suspects = suspects;
     return counts;
+  }
+
+  /** The request that the worker is preparing; its client may have left. */
+  #prepared(session: WorkerSession): Fingerprint | null {
+    const rowId = session.preparing.id;
+    if (rowId === null) return null;
+    for (const [seat, fingerprint] of this.#taken) if (this.#rowIds.get(seat) === rowId) return fingerprint;
+    const left = this.#leftBehind.get(session);
+    return left?.rowId === rowId ? left.print : null;
   }
 
   #isSuspect(fingerprint: Fingerprint): boolean {

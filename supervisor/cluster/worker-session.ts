@@ -9,6 +9,7 @@ import {
   type MethodParams,
   type MethodResult,
   PROTOCOL_VERSION,
+  preparingSchema,
   type Step,
   type StepRow,
   stepRowSchema,
@@ -18,6 +19,7 @@ import { NO_VIOLATIONS, noteViolation } from "../policy/violations.ts";
 import type { WorkerExit } from "../process/worker-process.ts";
 import { isFinal, RpcLostError, type Violation } from "../rpc/peer.ts";
 import { type EncodedRequest, toWire } from "./encoded-request.ts";
+import { PreparingRequest } from "./preparing-request.ts";
 
 /** The process behind a session; WorkerProcess is the real one. */
 export interface WorkerConnection {
@@ -53,6 +55,7 @@ export class WorkerSession {
   /** Requests it did not answer in time, and whose cancel it has not answered either. */
   #unanswered = 0;
   readonly startedAt = new Date();
+  readonly preparing = new PreparingRequest();
   /** When the last request came or went, or the model was loaded for one to come; monotonic milliseconds. */
   lastUsedAt = performance.now();
   #finished = 0;
@@ -146,14 +149,18 @@ export class WorkerSession {
     owner?: string,
   ): Promise<MethodResult<"generate">> {
     this.#rows.set(requestId, listener);
+    this.preparing.sent(requestId);
     this.lastUsedAt = performance.now();
     try {
-      return await this.#connection.request(
+      const accepted = await this.#connection.request(
         "generate",
         { request_id: requestId, request: toWire(request), ...(owner !== undefined && { owner }) },
         ACCEPT_TIMEOUT_MS,
       );
+      this.preparing.answered(requestId);
+      return accepted;
     } catch (error) {
+      this.preparing.answered(requestId, error);
       // It may still have taken the request, and would generate for nobody.
       if (error instanceof RpcLostError && error.kind === "timeout") {
         this.#unanswered += 1;
@@ -259,6 +266,12 @@ export class WorkerSession {
         const progress = loadProgressSchema.safeParse(params);
         if (progress.success) this.onProgress(progress.data);
         else this.#dropNotification("load_progress", true);
+        return;
+      }
+      case "preparing": {
+        const preparing = preparingSchema.safeParse(params);
+        const isKnown = preparing.success && this.preparing.begun(preparing.data.request_id);
+        if (!isKnown) this.#dropNotification("preparing", !preparing.success);
         return;
       }
       case "fatal": {

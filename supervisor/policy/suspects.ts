@@ -38,9 +38,14 @@ export const NO_SUSPECTS: Suspects = new Map();
 /** Ends that came from outside the worker: no request brings them about. */
 const BLAMELESS: ReadonlySet<string> = new Set(["killed_external", "gpu_collateral", "deadman"]);
 
+/** Ends for want of memory: while a request is prepared, it is that one which takes it. */
+const WANT_OF_MEMORY: ReadonlySet<string> = new Set(["footprint", "host_oom", "killed_oom"]);
+
 export interface Crash {
   /** Fingerprints of the requests that were in flight. */
   readonly fingerprints: Iterable<string>;
+  /** Fingerprint of the request that was being prepared; null or absent: none, as far as is known. */
+  readonly preparing?: string | null;
   /** Named cause of the crash. */
   readonly cause: string;
   readonly now: MonotonicMs;
@@ -50,19 +55,23 @@ export interface Crash {
  * The suspects after a crash, and whether it counts as a failure of the model: not when one of its requests was in flight
  * at a crash that was counted in the last ten minutes. Everything in flight becomes a suspect; because suspects run
  * alone, the second crash singles out who was in both.
+ *
+ * Want of memory while a request is prepared is that request's fault alone, and never the model's.
  */
 export function noteCrash(
   suspects: Suspects,
-  { fingerprints, cause, now }: Crash,
+  { fingerprints, preparing = null, cause, now }: Crash,
   numbers = SUSPECT_DEFAULTS,
 ): { readonly suspects: Suspects; readonly counts: boolean } {
   if (BLAMELESS.has(cause)) return { suspects, counts: true };
-  const inFlight = new Set(fingerprints);
+  const culprit = WANT_OF_MEMORY.has(cause) ? preparing : null;
+  const inFlight = new Set(culprit === null ? fingerprints : [culprit]);
   const known = remembered(suspects, now, numbers);
-  const counts = ![...inFlight].some((fingerprint) => {
+  const wasCounted = [...inFlight].some((fingerprint) => {
     const countedAt = known.get(fingerprint)?.countedAt ?? null;
     return countedAt !== null && now - countedAt < numbers.countOnceMs;
   });
+  const counts = culprit === null && !wasCounted;
   for (const fingerprint of inFlight) {
     const before = known.get(fingerprint);
     known.delete(fingerprint);

@@ -185,6 +185,26 @@ describe("memory", () => {
     },
   );
 
+  row(
+    "W18",
+    "fixture",
+    "more than its cap while it prepares: the request's fault, refused, three such in a row quarantine nothing",
+    async () => {
+      const id = "w18/prepares";
+      const models = { [id]: { memory_limit_bytes: 400 * MEBIBYTE } };
+      const chaos = await start({ config: { models } });
+      await chaos.loaded(id, { habit: "hoards_preparing", bytes: 500 * MEBIBYTE });
+      await withBystander(chaos, { model: id, class: "resource", cause: "footprint" }, async () => {
+        for (const prompt of ["bad one", "bad two", "bad three"]) {
+          expect(await chaos.ask(id, prompt)).toMatchObject({ status: 400, error: "request_suspected" });
+          expect(await chaos.ask(id, "hello")).toMatchObject({ error: null });
+        }
+        const { readiness } = await chaos.model(id);
+        expect(readiness).toMatchObject({ state: "routable", failures: 0, quarantine: null });
+      });
+    },
+  );
+
   slowRow(
     "W18",
     "real",

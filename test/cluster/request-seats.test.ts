@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RequestSeats } from "../../supervisor/cluster/request-seats.ts";
+import { RpcError } from "../../supervisor/rpc/peer.ts";
 import { FakeWorker } from "../support/fake-worker.ts";
 
 const HOUR = 3_600_000;
@@ -39,6 +40,48 @@ describe("seats without a crash", () => {
     first.leave("over");
     expect(left.times).toBe(1);
     expect(seats.hasRoom(print("b"), 1)).toBe(true);
+  });
+});
+
+describe("a worker that runs out of memory while it prepares", () => {
+  /** Two requests on one worker, of which it says that it prepares the second. */
+  function preparing() {
+    const { seats, session, sit } = seated();
+    const innocent = sit("innocent");
+    const bomb = sit("bomb");
+    innocent.sentAs("row 1");
+    bomb.sentAs("row 2");
+    for (const row of ["row 1", "row 2"]) session.preparing.sent(row);
+    session.preparing.begun("row 2");
+    return { seats, session, sit, bomb };
+  }
+
+  it("blames the request it prepared, and neither the model nor those beside it", () => {
+    const { seats, session, sit } = preparing();
+    expect(seats.noteCrash(session, "footprint")).toBe(false);
+    expect(sit("innocent").isSuspect).toBe(false);
+    expect(sit("bomb").isSuspect).toBe(true);
+  });
+
+  it("blames it although its client has left, which ends nothing on the worker", () => {
+    const { seats, session, sit, bomb } = preparing();
+    bomb.leave("over");
+    session.preparing.answered("row 2", new RpcError(-32000, "gone", { code: "request_cancelled" }));
+    expect(seats.noteCrash(session, "footprint")).toBe(false);
+    expect(sit("bomb").isSuspect).toBe(true);
+  });
+
+  it("blames everybody once it is through with it", () => {
+    const { seats, session, sit } = preparing();
+    session.preparing.answered("row 2");
+    expect(seats.noteCrash(session, "footprint")).toBe(true);
+    expect(sit("innocent").isSuspect).toBe(true);
+  });
+
+  it("is not believed when it names a request that was never sent to it", () => {
+    const { session } = seated();
+    expect(session.preparing.begun("somebody else's")).toBe(false);
+    expect(session.preparing.id).toBeNull();
   });
 });
 

@@ -35,12 +35,16 @@ it("a service's heap may not grow to gigabytes", async () => {
   expect(limitBytes).toBeLessThan((OLD_SPACE_MIB + 256) * MIB);
 });
 
-it("a service at rest collects, and gives back the room for new objects that it took to start", async () => {
-  await inspector.evaluate(`new Promise((resolve) => {
+it(
+  "a service at rest collects, and gives back the room for new objects that it took to start",
+  async () => {
+    await inspector.evaluate(`new Promise((resolve) => {
     const { PerformanceObserver, constants } = process.getBuiltinModule("node:perf_hooks");
     const isMajor = ({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
     new PerformanceObserver((list) => list.getEntries().some(isMajor) && resolve()).observe({ entryTypes: ["gc"] });
   })`);
-  const spaces = await heap<{ space_name: string; space_size: number }[]>("getHeapSpaceStatistics()");
-  expect(spaces.find(({ space_name }) => space_name === "new_space")?.space_size).toBeLessThan(3 * MB);
-}, WITHIN_MS);
+    const spaces = await heap<{ space_name: string; space_size: number }[]>("getHeapSpaceStatistics()");
+    expect(spaces.find(({ space_name }) => space_name === "new_space")?.space_size).toBeLessThan(3 * MB);
+  },
+  WITHIN_MS,
+);

@@ -23,8 +23,8 @@ class Court {
   }
 
   /** Does the crash count? */
-  crash(fingerprints: string[], cause = "native_segv"): boolean {
-    const noted = noteCrash(this.suspects, { fingerprints, cause, now: this.now });
+  crash(fingerprints: string[], cause = "native_segv", preparing: string | null = null): boolean {
+    const noted = noteCrash(this.suspects, { fingerprints, preparing, cause, now: this.now });
     this.suspects = noted.suspects;
     return noted.counts;
   }
@@ -35,6 +35,34 @@ class Court {
     this.suspects = noteFinishedAlone(this.suspects, fingerprint);
   }
 }
+
+describe("want of memory while a request is prepared", () => {
+  it.each(["footprint", "host_oom", "killed_oom"])("is that request's fault alone (%s)", (cause) => {
+    const court = new Court();
+    expect(court.crash(["bomb", "beside"], cause, "bomb")).toBe(false);
+    expect([court.alone("bomb"), court.alone("beside")]).toEqual([true, false]);
+    expect(court.after(20 * MINUTE).crash(["bomb"], cause, "bomb")).toBe(false);
+    expect(court.refused("bomb")).toBe(true);
+  });
+
+  it("is never the model's, however many different ones there are", () => {
+    const court = new Court();
+    for (const bomb of ["one", "two", "three", "four"])
+      expect(court.crash([bomb, "beside"], "footprint", bomb)).toBe(false);
+    expect(court.alone("beside")).toBe(false);
+  });
+
+  it("is found in requests whose client has left", () => {
+    const court = new Court();
+    expect(court.crash([], "footprint", "left")).toBe(false);
+    expect(court.alone("left")).toBe(true);
+  });
+
+  it("says nothing of other ends, nor of a worker that prepares nothing", () => {
+    expect(new Court().crash(["a"], "native_segv", "a")).toBe(true);
+    expect(new Court().crash(["a"], "footprint")).toBe(true);
+  });
+});
 
 describe("one poison prompt and a client that tries three times", () => {
   it("counts once, is refused after the second crash, and is forgotten an hour later", () => {

@@ -44,7 +44,7 @@ class Generations:
         self._send = send
         self._status = status
         self._board = Board()
-        self._preparation = Preparation(model.codec, deliver_prepared, self._board.is_open)
+        self._preparation = Preparation(model.codec, deliver_prepared, self._board.is_open, self._announce)
         self._places = RowPlaces(engine, self._board, limits, self._refused_by_engine)
         self._rate = PrefillRate()
 
@@ -77,8 +77,9 @@ class Generations:
         """A prompt came back: check it against the model, answer, and let it wait for room."""
         self._status.prepared += 1
         ticket = self._board.get(prepared.ticket)
-        if ticket is None:
-            return  # cancelled meanwhile
+        if ticket is None:  # cancelled meanwhile, and answered then
+            self._send_preparing(None)
+            return
         try:
             if isinstance(prepared.outcome, RequestFailure):
                 raise prepared.outcome
@@ -134,6 +135,15 @@ class Generations:
         for ticket in self._board.all():
             self._board.close(ticket)
         self._count()
+
+    def _announce(self, number: int) -> None:
+        """Should the process end now, this request is why. Called from the preparation thread."""
+        ticket = self._board.get(number)
+        if ticket is not None and ticket.request_id is not None:
+            self._send_preparing(ticket.request_id)
+
+    def _send_preparing(self, request_id: str | None) -> None:
+        self._send({"jsonrpc": "2.0", "method": "preparing", "params": {"request_id": request_id}})
 
     def _refuse(self, ticket: Ticket, failure: RequestFailure) -> None:
         self._close(ticket)

@@ -19,17 +19,23 @@ class Prepared:
 
 
 class Preparation:
-    """Owns the thread. `deliver` and `is_open` are called from it; tickets not open any more are skipped.
+    """Owns the thread, which calls `deliver`, `is_open` and `announce`, the last with the ticket it begins.
+    Tickets not open any more are skipped.
 
     Owners take turns: however much one of them asks for, another waits for one prompt of its at most.
     """
 
     def __init__(
-        self, codec: TextCodec, deliver: Callable[[Prepared], None], is_open: Callable[[int], bool]
+        self,
+        codec: TextCodec,
+        deliver: Callable[[Prepared], None],
+        is_open: Callable[[int], bool],
+        announce: Callable[[int], None],
     ) -> None:
         self._codec = codec
         self._deliver = deliver
         self._is_open = is_open
+        self._announce = announce
         self._jobs: TurnQueue[tuple[int, Prompt]] = TurnQueue()
         threading.Thread(target=self._run, name="prepare", daemon=True).start()
 
@@ -41,6 +47,7 @@ class Preparation:
         while True:
             ticket, prompt = self._jobs.take()
             if self._is_open(ticket):
+                self._announce(ticket)
                 self._deliver(Prepared(ticket, self._encode(prompt)))
 
     def _encode(self, prompt: Prompt) -> EncodedPrompt | RequestFailure:

@@ -75,7 +75,7 @@ def test_the_answer_comes_before_the_first_step_and_the_end_token_is_counted_but
     talk.run_until_idle()
     assert talk.answer(call)["result"] == {"prompt_tokens": 1, "max_tokens": 4, "seed": 0}
     methods = [message.get("method", message.get("id")) for message in talk.sent]
-    assert methods == [1, "load_progress", 2, call, "step", "step", "step", "step"]
+    assert methods == [1, "load_progress", 2, "preparing", call, "step", "step", "step", "step"]
     rows = talk.rows("a")
     assert [(row["position"], row["token_ids"]) for row in rows] == [
         (0, [120]),
@@ -206,6 +206,32 @@ def test_a_cancelled_prompt_is_not_tokenised_and_a_tokenised_one_is_progress() -
     talk.run_until_idle()
     assert len(codec.encoded) == 2
     assert talk.status.ping()["steps"] == before["steps"] + 2 and talk.status.steps == 0
+
+
+def prepared_names(talk: Conversation) -> list[str | None]:
+    return [m["params"]["request_id"] for m in talk.sent if m.get("method") == "preparing"]
+
+
+def test_it_says_which_request_it_prepares_and_when_it_is_through_with_a_cancelled_one() -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        gate.wait()
+
+    talk = Conversation(FakeEngine(codec=FakeCodec(hold)))
+    talk.ask("a", "x")
+    talk.scheduler.tick()
+    assert entered.wait(10) and prepared_names(talk) == ["a"]
+    talk.put("cancel", request_id="a")
+    talk.scheduler.tick()
+    gate.set()
+    talk.ask("b", "y")
+    talk.run_until_idle()
+    assert prepared_names(talk) in (["a", None, "b"], ["a", "b", None])
+    canary = talk.put("canary", prompt="x", max_tokens=2)
+    talk.run_until_idle()
+    assert "result" in talk.answer(canary) and len(prepared_names(talk)) == 3
 
 
 def test_a_cancel_while_waiting_for_room_leaves_nothing_behind() -> None:

@@ -19,7 +19,10 @@ Message = dict[str, Any]
 
 
 class WorkerProcess:
-    """Keeps every message in order of arrival in `received`."""
+    """Keeps every message in order of arrival in `received`.
+
+    `next` leaves out `preparing`: another thread says it than the rest, at any time.
+    """
 
     def __init__(self, **environment: str) -> None:
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", "MLX_DISABLE_COMPILE": "1", **environment}
@@ -127,7 +130,8 @@ class WorkerProcess:
         for line in self.process.stdout:
             message = json.loads(line)
             self.received.append(message)
-            self._queue.put(message)
+            if message.get("method") != "preparing":
+                self._queue.put(message)
         self._queue.put(None)
 
     def _read_errors(self) -> None:
