@@ -186,9 +186,10 @@ row("P12", "fixture", "memory that it does not have: other models lose nothing b
     const id = chaos.addModel(`p12/claims-${bytes}`, { habit: "claims_memory", bytes });
     await withBystander(chaos, null, async () => {
       await chaos.load(id);
-      // After two pings: the claim is made anew with each.
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      expect(await free()).toBeGreaterThan(before - 1024 * MEBIBYTE);
+      // The claim is made anew with each ping.
+      const readings: number[] = [];
+      for (const until = performance.now() + 1_500; performance.now() < until; ) readings.push(await free());
+      expect(Math.min(...readings)).toBeGreaterThan(before - 1024 * MEBIBYTE);
       await chaos.admin("/admin/models/unload", { model_id: id });
     });
   }

@@ -107,6 +107,18 @@ describe("a look at a model's structure", () => {
   });
 });
 
+describe("a look whose worker babbles", () => {
+  it("is over at once: nobody else watches that worker", async () => {
+    const { worker, inspection } = inspecting();
+    await settled();
+    for (let line = 0; line < 25; line++) worker.session.noteViolation({ kind: "not-json", excerpt: "x" });
+    expect(await inspection).toMatchObject({
+      kind: "refused",
+      failure: { class: "environment", reason: { message: "The worker was ended: killed" } },
+    });
+  });
+});
+
 describe("an abandoned look", () => {
   it("ends the worker at once and throws the reason", async () => {
     const { worker, inspection, abort } = inspecting();
