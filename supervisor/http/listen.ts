@@ -5,6 +5,7 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { App, Door } from "./app-context.ts";
 import { answerBadHttp, type BadHttp, connectionErrorResponse } from "./connection-error.ts";
 import { Connections } from "./connections.ts";
+import { discardRest } from "./discard-rest.ts";
 
 interface ConnectionLimits {
   /** A client that has not sent its headers by then is cut off, milliseconds. */
@@ -41,8 +42,6 @@ const REQUEST_TIMEOUT_MS = 300_000;
 const UNREAD_TIMEOUT_MS = 300_000;
 /** Longer than clients keep idle connections, so that they never write into one that is just being closed. */
 const IDLE_CONNECTION_MS = 75_000;
-/** How long the rest of a refused upload is read and thrown away, so that its sender gets to read the answer. */
-const DISCARD_LIMIT_MS = 30_000;
 const CLOSE_GRACE_MS = 1_000;
 
 /**
@@ -97,7 +96,7 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
     },
     (request, response) => {
       response.setTimeout(unreadTimeoutMs, () => cutUnread(request));
-      response.once("finish", () => discardRest(request));
+      discardRest(request, response);
       // Once closing, a connection goes with its last answer instead of waiting for another request.
       response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
       void listener(request, response);
@@ -140,15 +139,6 @@ async function bindSocket(server: Server, path: string): Promise<void> {
 /** Nothing has moved for long: fine while an answer is being made, but not when it waits to be read. */
 function cutUnread({ socket }: IncomingMessage): void {
   if (socket.writableLength > 0) socket.destroy();
-}
-
-/** A sender that is still uploading when it is refused reads the answer only if its bytes keep being taken. */
-function discardRest(request: IncomingMessage): void {
-  if (request.complete) return;
-  const timer = setTimeout(() => request.socket.destroy(), DISCARD_LIMIT_MS).unref();
-  request.once("close", () => clearTimeout(timer));
-  request.removeAllListeners("data");
-  request.resume();
 }
 
 function closing(server: Server): OpenDoor {
