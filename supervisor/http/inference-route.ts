@@ -68,14 +68,13 @@ async function readCall<Api extends InferenceApi>(
 ): Promise<Encoded<CallOf<Api>>> {
   const { headers } = c.req.raw;
   requireJson(headers);
-  const body = await readBody(c.req.raw, INFERENCE_LIMITS, {
-    share: c.get("share"),
-    pace: c.get("pace"),
-  });
+  const owner = c.get("owned")?.owner ?? "";
+  const guards = { share: c.get("share"), pace: c.get("pace"), owner };
+  const body = await readBody(c.req.raw, INFERENCE_LIMITS, guards);
   const { byteLength } = body.bytes;
   const call = await bodies.decode(api, body, {
     assignedSeed: randomInt(SEED_LIMIT),
-    owner: c.get("owned")?.owner ?? "",
+    owner,
     findSettings: (model) => {
       c.set("model", model);
       return cluster.settings(model);

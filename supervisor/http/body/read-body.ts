@@ -1,6 +1,7 @@
 import type { RequestShare } from "../request-memory.ts";
 import { type BodyLimits, BodyMeter, checkDeclaredLength } from "./body-limits.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
+import { ReadingTurns } from "./reading-turns.ts";
 import { type UploadPace, watchUpload } from "./upload-pace.ts";
 
 /** A body's bytes, and how many JSON values they hold. */
@@ -14,7 +15,12 @@ export interface UploadGuards {
   /** Is told of every byte that has come, and may take their room back. */
   readonly share?: RequestShare | undefined;
   readonly pace?: UploadPace | undefined;
+  /** Whose it is: owners take turns. */
+  readonly owner?: string | undefined;
 }
+
+/** Of all bodies of the process: there is one event loop. */
+const turns = new ReadingTurns();
 
 /**
  * Reads a request body, giving up the moment it is over a limit: from its declared length before a byte is read, else
@@ -24,7 +30,7 @@ export interface UploadGuards {
 export async function readBody(
   request: Request,
   limits: BodyLimits,
-  { share, pace }: UploadGuards = {},
+  { share, pace, owner = "" }: UploadGuards = {},
 ): Promise<ReadBody> {
   checkDeclaredLength(Number(request.headers.get("content-length") ?? 0), limits);
   if (request.body === null) return { bytes: new Uint8Array(), values: 0 };
@@ -36,7 +42,7 @@ export async function readBody(
   const endWatch = pace && watchUpload(pace, () => gathered.length, givenUp.reject);
   try {
     // One race for the whole body: one for each piece would leave a trace of each at the promise that never settles.
-    await Promise.race([pump(request.body, take), givenUp.promise]);
+    await Promise.race([pump(request.body, owner, take), givenUp.promise]);
     return { bytes: gathered.joined(), values: meter.values };
   } finally {
     isOver = true;
@@ -54,10 +60,16 @@ export async function readBody(
 }
 
 /** Reads until the end, or until a piece is not wanted any more. */
-async function pump(body: ReadableStream<Uint8Array>, take: (piece: Uint8Array) => boolean): Promise<void> {
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  owner: string,
+  take: (piece: Uint8Array) => boolean,
+): Promise<void> {
   const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done || !take(value)) return;
+    if (done) return;
+    await turns.next(owner);
+    if (!take(value)) return;
   }
 }
