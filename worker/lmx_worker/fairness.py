@@ -12,7 +12,6 @@ def in_turn(
     """The owners that may be given a row, in this order: who has fewest rows, then whose last turn is oldest.
 
     While somebody waits who has less than an equal share of the rows, those who have it are given no more.
-    Without such a one every row is given away: no place stays empty for somebody who may come.
     """
     held = occupancy.held
     owners = dict.fromkeys(row.owner for row in waiting)

@@ -1,8 +1,8 @@
 """Who waits for the engine, who is in it, and how much there may be: what decisions about rows rest on."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lmx_worker.footprint import CacheBudget
@@ -65,3 +65,12 @@ class Limits:
 
     max_rows: int
     cache: CacheBudget | None = None
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What is remembered of owners: the number of each one's last admission, and places kept for such as were
+    here a moment ago, which nobody gets who has a row."""
+
+    last: Mapping[str, int] = field(default_factory=dict)
+    kept_places: int = 0

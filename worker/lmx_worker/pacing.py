@@ -1,9 +1,9 @@
 """How much prompt work fits beside running streams, and which waiting prompt goes next. Pure decisions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lmx_worker.fairness import in_turn, rows_to_spare
-from lmx_worker.occupancy import Limits, Occupancy, WaitingRow
+from lmx_worker.occupancy import Limits, Occupancy, Turns, WaitingRow
 
 # A prompt chunk stalls every stream and delays every cancel: bounded in measured time and in tokens.
 MAX_CHUNK_SECONDS = 2.0
@@ -58,9 +58,9 @@ def choose_next(
     occupancy: Occupancy,
     limits: Limits,
     now: float,
-    turns: Mapping[str, int],
+    turns: Turns,
 ) -> int | None:
-    """Index of the prompt to admit now, or None to wait. `turns` numbers each owner's last admission.
+    """Index of the prompt to admit now, or None to wait.
 
     Owners take turns (fairness.py). Of one owner's prompts the shortest goes first of those whose caches fit,
     except that one which waited AGEING_SECONDS goes first, and when its caches do not fit nobody passes it:
@@ -69,7 +69,9 @@ def choose_next(
     """
     if occupancy.rows >= limits.max_rows:
         return None
-    for owner in in_turn(waiting, occupancy, limits.max_rows, turns):
+    for owner in in_turn(waiting, occupancy, limits.max_rows, turns.last):
+        if occupancy.held[owner] > 0 and occupancy.rows >= limits.max_rows - turns.kept_places:
+            continue
         own = [index for index, row in enumerate(waiting) if row.owner == owner]
         aged = [index for index in own if now - waiting[index].since >= AGEING_SECONDS]
         candidates = aged[:1] or own
@@ -87,13 +89,13 @@ def rows_to_interrupt(
     occupancy: Occupancy,
     limits: Limits,
     now: float,
-    turns: Mapping[str, int],
+    turns: Turns,
 ) -> Sequence[int]:
     """Which running rows make room for an owner that has none, as indices; none when that would not help.
 
     They belong to owners with more than one row and go on later, from the tokens they have.
     """
-    order = in_turn(waiting, occupancy, limits.max_rows, turns)
+    order = in_turn(waiting, occupancy, limits.max_rows, turns.last)
     if not order or occupancy.held[order[0]] > 0:
         return ()
     own = [row for row in waiting if row.owner == order[0]]

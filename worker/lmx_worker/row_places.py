@@ -8,8 +8,12 @@ from dataclasses import replace
 from lmx_worker.board import Board, Ticket
 from lmx_worker.engine import Engine
 from lmx_worker.engine_lost import check_engine
-from lmx_worker.occupancy import Limits, Occupancy, RunningRow, WaitingRow
+from lmx_worker.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
 from lmx_worker.pacing import choose_next, rows_to_interrupt
+
+# So long an owner whose requests come one by one finds its place: otherwise each of them would interrupt a
+# row, and have all of its tokens computed again.
+KEPT_SECONDS = 5.0
 
 
 class RowPlaces:
@@ -23,7 +27,8 @@ class RowPlaces:
         self._limits = limits
         self._on_refused = on_refused
         self._admissions = itertools.count(1)
-        self._turns: dict[str, int] = {}
+        self._last_turns: dict[str, int] = {}
+        self._seen_at: dict[str, float] = {}
 
     def fill(self) -> None:
         """Admit what fits, and interrupt rows of owners with several for one that has none.
@@ -37,12 +42,12 @@ class RowPlaces:
                 WaitingRow(ticket.length, ticket.since, ticket.final_length, ticket.owner)
                 for ticket in waiting
             ]
-            occupancy = self.occupancy()
-            chosen = choose_next(rows, occupancy, self._limits, now, self._turns)
+            occupancy, turns = self.occupancy(), self._turns(now)
+            chosen = choose_next(rows, occupancy, self._limits, now, turns)
             if chosen is not None:
                 self._admit(waiting[chosen])
                 continue
-            interrupted = rows_to_interrupt(rows, occupancy, self._limits, now, self._turns)
+            interrupted = rows_to_interrupt(rows, occupancy, self._limits, now, turns)
             if not interrupted:
                 return
             running = self._board.running()
@@ -58,12 +63,21 @@ class RowPlaces:
             ]
         )
 
+    def _turns(self, now: float) -> Turns:
+        """Owners that were here within KEPT_SECONDS are remembered, and no others."""
+        tickets = self._board.all()
+        self._seen_at |= {ticket.owner: now for ticket in tickets}
+        self._seen_at = {owner: at for owner, at in self._seen_at.items() if now - at < KEPT_SECONDS}
+        self._last_turns = {owner: turn for owner, turn in self._last_turns.items() if owner in self._seen_at}
+        # Who has only prompts in preparation is about to come.
+        here = {ticket.owner for ticket in tickets if ticket.row is not None or ticket.waiting is not None}
+        is_one_away = len(self._seen_at) > len(here) and self._limits.max_rows > 1
+        return Turns(self._last_turns, kept_places=1 if is_one_away else 0)
+
     def _admit(self, ticket: Ticket) -> None:
         row, ticket.waiting = ticket.waiting, None
         assert row is not None
-        owners = {open_ticket.owner for open_ticket in self._board.all()}
-        self._turns = {owner: turn for owner, turn in self._turns.items() if owner in owners}
-        self._turns[ticket.owner] = next(self._admissions)
+        self._last_turns[ticket.owner] = next(self._admissions)
         try:
             ticket.row = self._engine.insert(row)
         except Exception as error:  # a refused row takes no other one with it

@@ -6,8 +6,9 @@ import pytest
 
 from lmx_worker.fairness import in_turn, rows_to_spare
 from lmx_worker.footprint import CacheBudget, CacheFootprint
-from lmx_worker.occupancy import Limits, Occupancy, RunningRow, WaitingRow
+from lmx_worker.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
 from lmx_worker.pacing import AGEING_SECONDS, choose_next, rows_to_interrupt
+from lmx_worker.row_places import KEPT_SECONDS
 from tests.fake_engine import FakeEngine, texts
 from tests.test_scheduler import Conversation
 
@@ -48,7 +49,7 @@ def test_the_shortest_row_of_the_owner_with_most_is_spared_first_and_never_an_ow
 
 
 def interrupt(wait: list[WaitingRow], run: Occupancy, limits: Limits, now: float = 0.0) -> list[int]:
-    return list(rows_to_interrupt(wait, run, limits, now, {}))
+    return list(rows_to_interrupt(wait, run, limits, now, Turns()))
 
 
 def test_only_an_owner_without_a_row_interrupts_another() -> None:
@@ -73,14 +74,45 @@ def test_who_was_let_in_by_an_interruption_is_chosen_next() -> None:
     limits = Limits(max_rows=2)
     wait, run = waiting("a", "b"), running("a", "a")
     left = run.without(interrupt(wait, run, limits, now=AGEING_SECONDS))
-    assert choose_next(wait, left, limits, AGEING_SECONDS, {}) == 1
+    assert choose_next(wait, left, limits, AGEING_SECONDS, Turns()) == 1
+
+
+def test_a_kept_place_is_only_for_an_owner_without_a_row() -> None:
+    limits, kept = Limits(max_rows=4), Turns(kept_places=1)
+    assert choose_next(waiting("a"), running(*"aa"), limits, 0.0, kept) == 0
+    assert choose_next(waiting("a"), running(*"aaa"), limits, 0.0, kept) is None
+    assert choose_next(waiting("a", "b"), running(*"aaa"), limits, 0.0, kept) == 1
+    assert choose_next(waiting("a"), running(), Limits(max_rows=1), 0.0, kept) == 0
+
+
+def test_an_owner_that_asks_again_interrupts_no_second_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("lmx_worker.row_places.time.monotonic", lambda: clock[0])
+    engine = FakeEngine(context_tokens=100_000)
+    talk = Conversation(engine, rows=4)
+    for number in range(8):
+        talk.ask(f"g{number}", "x", None, owner="greedy")
+    while len(engine.rows) < 4:
+        talk.scheduler.tick()
+    inserted = []
+    for turn in range(3):
+        talk.ask(f"other{turn}", "y", 3, owner="other")
+        while not talk.rows(f"other{turn}") or talk.last_event(f"other{turn}")["type"] != "finish":
+            talk.scheduler.tick()
+        talk.scheduler.tick()
+        inserted.append(len(engine.given))
+    # Four of the greedy owner, and one more for each of the others: none came back meanwhile.
+    assert inserted == [5, 6, 7] and len(engine.rows) == 3
+    clock[0] += KEPT_SECONDS
+    talk.scheduler.tick()
+    assert len(engine.rows) == 4
 
 
 def test_long_prompts_of_others_keep_no_owner_out_of_the_prefill() -> None:
     run = running("a", "a", tokens=50_000, prefilling=True)
     limits = Limits(max_rows=8)
-    assert choose_next(waiting("a"), run, limits, 0.0, {}) is None
-    assert choose_next(waiting("a", "b"), run, limits, 0.0, {}) == 1
+    assert choose_next(waiting("a"), run, limits, 0.0, Turns()) is None
+    assert choose_next(waiting("a", "b"), run, limits, 0.0, Turns()) == 1
 
 
 def test_another_owner_has_its_first_token_in_the_next_step_and_nothing_of_the_others_changes() -> None:

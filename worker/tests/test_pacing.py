@@ -1,7 +1,7 @@
 import pytest
 
 from lmx_worker.footprint import CacheBudget, CacheFootprint
-from lmx_worker.occupancy import Limits, Occupancy, RunningRow, WaitingRow
+from lmx_worker.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
 from lmx_worker.pacing import (
     MAX_CHUNK_ALONE,
     MIN_CHUNK,
@@ -55,7 +55,7 @@ def choose(
     *tokens: int, occupancy: Occupancy = EMPTY, limits: Limits = NO_LIMIT, ages: float = 0, more: int = 0
 ) -> int | None:
     waiting = [WaitingRow(length, since=10.0, final_tokens=length + more) for length in tokens]
-    return choose_next(waiting, occupancy, limits, now=10.0 + ages, turns={})
+    return choose_next(waiting, occupancy, limits, now=10.0 + ages, turns=Turns())
 
 
 def test_the_shortest_goes_first_until_one_has_waited_long() -> None:
@@ -102,6 +102,6 @@ def test_a_row_counts_with_the_length_it_may_reach() -> None:
 def test_a_row_without_room_is_passed_until_it_has_waited_long() -> None:
     limits, occupancy = limited_to(2 * (1000 + 255)), occupied(1, 500, [])
     waiting = [WaitingRow(10, 10.0, 5000), WaitingRow(20, 10.5, 30)]
-    assert choose_next(waiting, occupancy, limits, now=11.0, turns={}) == 1
-    assert choose_next(waiting, occupancy, limits, now=12.1, turns={}) is None
-    assert choose_next(waiting, EMPTY, limits, now=12.1, turns={}) == 0
+    assert choose_next(waiting, occupancy, limits, now=11.0, turns=Turns()) == 1
+    assert choose_next(waiting, occupancy, limits, now=12.1, turns=Turns()) is None
+    assert choose_next(waiting, EMPTY, limits, now=12.1, turns=Turns()) == 0
