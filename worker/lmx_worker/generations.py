@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, assert_never
 
 from lmx_worker.admission import admit_prompt
@@ -22,6 +23,10 @@ from lmx_worker.queue_limit import check_queue
 from lmx_worker.row_places import RowPlaces
 from lmx_worker.status import Status
 from lmx_worker.step_lines import step_lines
+
+# A step that waits for a newcomer's prompt is longer by this part at most, and never by more than this.
+PATIENCE_PER_STEP = 0.1
+MAX_PATIENCE_SECONDS = 0.05
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -47,6 +52,7 @@ class Generations:
         self._preparation = Preparation(model.codec, deliver_prepared, self._board.is_open, self._announce)
         self._places = RowPlaces(engine, self._board, limits, self._refused_by_engine)
         self._rate = PrefillRate()
+        self._step_seconds = 0.0  # of the newest step
 
     @property
     def busy(self) -> bool:
@@ -57,6 +63,18 @@ class Generations:
     def waiting(self) -> int:
         """Requests not yet in the engine."""
         return sum(ticket.row is None for ticket in self._board.all())
+
+    @property
+    def has_newcomer(self) -> bool:
+        """Whether a prompt is being prepared for an owner that has no row and none waiting for one."""
+        tickets = self._board.all()
+        present = {ticket.owner for ticket in tickets if ticket.row is not None or ticket.waiting is not None}
+        return any(ticket.owner not in present for ticket in tickets)
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a step may wait for a newcomer: hardly noticed by the rows that run."""
+        return min(MAX_PATIENCE_SECONDS, self._step_seconds * PATIENCE_PER_STEP)
 
     def start(self, call_id: int | str, command: Generate | Canary) -> None:
         """Send the prompt to the preparation thread; the answer follows when it is back."""
@@ -116,11 +134,13 @@ class Generations:
         chunk = prefill_chunk(
             self._rate.tokens_per_second, rows_in_prefill=len(running) - started, rows_decoding=started
         )
+        began = monotonic()
         try:
             result = self._engine.step(chunk)
         except Exception as error:
             self._recover(error)
             return
+        self._step_seconds = monotonic() - began
         self._rate.measured(result.prefilled_tokens, result.prefill_seconds)
         self._status.steps += 1
         self._status.generated_tokens += len(result.tokens)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -78,8 +78,21 @@ class Scheduler:
             self._handle(self._inbox.get())
         while not self._inbox.empty():
             self._handle(self._inbox.get())
+        self._wait_for_newcomer()
         if self._generations is not None and self._generations.busy:
             self._generations.step()
+
+    def _wait_for_newcomer(self) -> None:
+        """A prompt that is ready in a moment joins this step; else it waits for a whole step of others."""
+        generations = self._generations
+        if generations is None or not generations.busy:
+            return
+        deadline = monotonic() + generations.patience_seconds
+        while generations.has_newcomer and (left := deadline - monotonic()) > 0:
+            try:
+                self._handle(self._inbox.get(timeout=left))
+            except Empty:
+                return
 
     def _handle(self, item: Call | Prepared | StopSignal) -> None:
         match item:

@@ -30,8 +30,8 @@ def test_another_owner_waits_for_about_one_step(endless: Path) -> None:
             ask = chat("hello", max_tokens=None)
             worker.send("generate", request_id=f"greedy{number}", owner="greedy", request=ask)
         worker.until(lambda message: len(names_in(message)) == ROWS)
-        # One step reads the prompt, the next has its first token.
-        assert max(steps_until_first_token(worker, f"other{turn}") for turn in range(5)) <= 2
+        # The step that reads the prompt gives its first token; it is accepted while another is computed.
+        assert max(steps_until_first_token(worker, f"other{turn}") for turn in range(5)) <= 1
 
 
 def rows_of(worker: WorkerProcess, name: str) -> list[Message]:

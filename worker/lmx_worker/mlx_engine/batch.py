@@ -10,6 +10,7 @@ that goes on from prompt and ids goes on with the same penalties.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from time import perf_counter
 from typing import Any, cast
 
 import mlx.core as mx
@@ -26,6 +27,10 @@ from lmx_worker.mlx_engine.sampling import Sampler
 # By import_module, because the attribute `generate` of the package is a function of that name.
 generate_module: Any = import_module("mlx_lm.generate")
 generate_module.maybe_set_recommended_wired_limit = lambda: None
+
+
+# As the library does between its own steps.
+STEPS_PER_TRIM = 512
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ class Batch:
         self._even_chunks = not all(
             isinstance(cache, KVCache | RotatingKVCache) for cache in leaf_caches(make_prompt_cache(model))
         )
+        self._steps = 0
         # Per row, because a row's stop sequences replace the generator's instead of adding to them.
         self._stops = StopSequences([(token,) for token in eos_token_ids])
         self._spared = (*line_break_ids, *eos_token_ids)
@@ -157,14 +163,66 @@ class Batch:
         self._generator.remove([row])
 
     def step(self, prefill_chunk: int) -> StepResult:
-        """One decode step, then at most `prefill_chunk` tokens for each row in prefill."""
+        """At most `prefill_chunk` tokens for each row in prefill, then one decode step.
+
+        The library decodes first, and takes a step each to begin a prompt, to move it into the batch and to
+        give its first token. In this order a prompt of one chunk gives its first token in the step it joins.
+        """
         chunk = self._even_chunk(prefill_chunk) if self._even_chunks else prefill_chunk
-        self._generator.prefill_step_size = chunk
-        self._generator._prompt_batch.prefill_step_size = chunk
-        with self._generator.stats() as stats:
-            _, responses = self._generator.next()
-        tokens = [_row_token(response) for response in responses]
-        return StepResult(tokens, stats.prompt_tokens, stats.prompt_time)
+        generator = self._generator
+        with mx.stream(generator._stream):
+            self._begin_prompts()
+            self._move_read_rows()  # a prompt of a single token has nothing to be read
+            started = perf_counter()
+            prefilled = self._prefill(chunk)
+            seconds = perf_counter() - started
+            self._move_read_rows()
+            batch = generator._generation_batch
+            responses = batch.next() if len(batch) > 0 else []
+        self._trim_buffers()
+        return StepResult([_row_token(response) for response in responses], prefilled, seconds)
+
+    def _begin_prompts(self) -> None:
+        """As many of those that wait as there is room for."""
+        generator = self._generator
+        taken = len(generator._prompt_batch) + len(generator._generation_batch)
+        count = min(generator.completion_batch_size - taken, len(generator._unprocessed_sequences))
+        if count > 0:
+            generator._prompt_batch.extend(generator._make_batch(count))
+
+    def _prefill(self, chunk: int) -> int:
+        """Feed the next chunk of each row in prefill; returns the tokens of all rows together."""
+        generator = self._generator
+        if not generator._currently_processing:
+            return 0
+        chunks: list[list[int]] = []
+        for row in generator._currently_processing:
+            segments = row[0]
+            chunks.append(segments[0][:chunk])
+            segments[0] = segments[0][chunk:]
+            if not segments[0]:
+                segments.pop(0)
+            row[1] += len(chunks[-1])
+        generator._prompt_batch.prefill_step_size = chunk
+        generator._prompt_batch.prompt(chunks)
+        return sum(map(len, chunks))
+
+    def _move_read_rows(self) -> None:
+        """Rows whose prompt is read but for its last token go on in the decoding batch."""
+        generator = self._generator
+        rows = generator._currently_processing
+        read = [index for index, (segments, *_) in enumerate(rows) if len(segments) == len(segments[0]) == 1]
+        if not read:
+            return
+        last = [rows[index][0][0] for index in read]
+        generator._currently_processing = [row for index, row in enumerate(rows) if index not in read]
+        generator._generation_batch.extend(generator._prompt_batch.split(read).generate(last))
+
+    def _trim_buffers(self) -> None:
+        """Now and then give back buffers of sizes that do not come again."""
+        self._steps += 1
+        if self._steps % STEPS_PER_TRIM == 0:
+            mx.clear_cache()
 
     def _even_chunk(self, chunk: int) -> int:
         """At most `chunk`, and no more tokens than any row in prefill still has before its last one."""
