@@ -1,6 +1,7 @@
 """Rows are shared between owners: who has none gets one at once, and nobody loses what it has computed."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +12,21 @@ from lmx_worker.pacing import AGEING_SECONDS, choose_next, rows_to_interrupt
 from lmx_worker.row_places import KEPT_SECONDS
 from tests.fake_engine import FakeEngine, texts
 from tests.test_scheduler import Conversation
+
+# More than any of these tests needs, and fewer than the longest row has tokens.
+MOST_TICKS = 2_000
+
+
+def tick_until(talk: Conversation, condition: Callable[[], object]) -> None:
+    for _ in range(MOST_TICKS):
+        if condition():
+            return
+        talk.scheduler.tick()
+    raise AssertionError(f"not within {MOST_TICKS} ticks")
+
+
+def has_finished(talk: Conversation, name: str) -> bool:
+    return bool(talk.rows(name)) and talk.last_event(name)["type"] == "finish"
 
 
 def waiting(*owners: str, tokens: int = 10, since: float = 0.0) -> list[WaitingRow]:
@@ -92,13 +108,11 @@ def test_an_owner_that_asks_again_interrupts_no_second_row(monkeypatch: pytest.M
     talk = Conversation(engine, rows=4)
     for number in range(8):
         talk.ask(f"g{number}", "x", None, owner="greedy")
-    while len(engine.rows) < 4:
-        talk.scheduler.tick()
+    tick_until(talk, lambda: len(engine.rows) == 4)
     inserted = []
     for turn in range(3):
         talk.ask(f"other{turn}", "y", 3, owner="other")
-        while not talk.rows(f"other{turn}") or talk.last_event(f"other{turn}")["type"] != "finish":
-            talk.scheduler.tick()
+        tick_until(talk, lambda name=f"other{turn}": has_finished(talk, name))
         talk.scheduler.tick()
         inserted.append(len(engine.given))
     # Four of the greedy owner, and one more for each of the others: none came back meanwhile.
@@ -122,11 +136,9 @@ def test_another_owner_has_its_first_token_in_the_next_step_and_nothing_of_the_o
     talk = Conversation(FakeEngine(), rows=4)
     for number in range(20):
         talk.ask(f"g{number}", "x", 30, owner="greedy")
-    while len(talk.engine.rows) < 4 or not talk.rows("g3"):
-        talk.scheduler.tick()
+    tick_until(talk, lambda: len(talk.engine.rows) == 4 and talk.rows("g3"))
     talk.ask("other", "y", 5, owner="other")
-    while not any("result" in m and m.get("id") == talk._ids for m in talk.sent):
-        talk.scheduler.tick()
+    tick_until(talk, lambda: any("result" in m and m.get("id") == talk._ids for m in talk.sent))
     steps = talk.status.steps
     talk.scheduler.tick()
     assert len(talk.rows("other")) >= 1 and talk.status.steps <= steps + 1
@@ -145,11 +157,9 @@ def test_an_interrupted_row_is_cancelled_like_any_that_waits() -> None:
     talk = Conversation(FakeEngine(context_tokens=100_000), rows=2)
     for number in range(2):
         talk.ask(f"g{number}", "x", None, owner="greedy")
-    while not talk.rows("g1"):
-        talk.scheduler.tick()
+    tick_until(talk, lambda: talk.rows("g1"))
     talk.ask("other", "y", 90, owner="other")
-    while not talk.rows("other"):
-        talk.scheduler.tick()
+    tick_until(talk, lambda: talk.rows("other"))
     seen = {name: len(talk.rows(name)) for name in ("g0", "g1")}
     talk.scheduler.tick()
     (stopped,) = [name for name, count in seen.items() if len(talk.rows(name)) == count]

@@ -6,6 +6,7 @@ from tests.worker_process import Message, WorkerProcess, chat, ids_of
 
 GREEDY_STREAMS = 100
 ROWS = 4
+MOST_STEPS = 50
 
 
 def names_in(message: Message) -> list[str]:
@@ -17,10 +18,10 @@ def steps_until_first_token(worker: WorkerProcess, name: str) -> int:
     """Steps that other rows get from the acceptance of this request to its first token."""
     call = worker.send("generate", request_id=name, owner="other", request=chat("hello", max_tokens=3))
     worker.until(lambda message: message.get("id") == call)
-    passed = 0
-    while name not in names_in(worker.until(lambda message: message.get("method") == "step")):
-        passed += 1
-    return passed
+    for passed in range(MOST_STEPS):
+        if name in names_in(worker.until(lambda message: message.get("method") == "step")):
+            return passed
+    raise AssertionError(f"no token within {MOST_STEPS} steps")
 
 
 def test_another_owner_waits_for_about_one_step(endless: Path) -> None:
