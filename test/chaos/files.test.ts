@@ -159,21 +159,36 @@ describe("a disk that is full", () => {
     },
   );
 
-  row("H6", "fixture", "for the log: the service serves on and says so once", async () => {
-    const config = JSON.stringify(chaosConfig("fixture", { auto_load: [BYSTANDER] }));
-    const home = stateDirectory({ config, models: { [BYSTANDER]: tinyModels().endless } });
-    mkdirSync(join(home, "logs"));
-    symlinkSync("/dev/full", join(home, "logs", "supervisor.log"));
-    const chaos = await start({ home });
-    await withBystander(chaos, null, async () => {
-      for (let n = 0; n < 3; n++)
-        expect(await chaos.ask(BYSTANDER, `hello ${n}`)).toMatchObject({ error: null });
+  row("H6", "fixture", "for the log: the service serves on and says so once", async (test) => {
+    await onSmallDisk(test, async (disk) => {
+      fill(join(disk, "filler"));
+      await servesWithoutLog((logs) => symlinkSync(disk, logs), "ENOSPC");
     });
-    const told = chaos.logLines().filter(({ msg }) => msg === "the log file cannot be written");
-    expect(told).toHaveLength(1);
-    expect(String(told[0]?.error)).toContain("ENOSPC");
+  });
+
+  row("H6", "fixture", "a device in place of the log: the service serves on and says so once", async () => {
+    const device = (logs: string) => {
+      mkdirSync(logs);
+      symlinkSync("/dev/full", join(logs, "supervisor.log"));
+    };
+    await servesWithoutLog(device, "is a device, expected a regular file");
   });
 });
+
+/** @param lay puts in place of the directory of logs what cannot be written */
+async function servesWithoutLog(lay: (logs: string) => void, problem: string): Promise<void> {
+  const config = JSON.stringify(chaosConfig("fixture", { auto_load: [BYSTANDER] }));
+  const home = stateDirectory({ config, models: { [BYSTANDER]: tinyModels().endless } });
+  lay(join(home, "logs"));
+  const chaos = await start({ home });
+  await withBystander(chaos, null, async () => {
+    for (let n = 0; n < 3; n++)
+      expect(await chaos.ask(BYSTANDER, `hello ${n}`)).toMatchObject({ error: null });
+  });
+  const told = chaos.logLines().filter(({ msg }) => msg === "the log file cannot be written");
+  expect(told).toHaveLength(1);
+  expect(String(told[0]?.error)).toContain(problem);
+}
 
 /** A file system of its own for one story; its services end before it goes. */
 async function onSmallDisk(test: TestContext, story: (disk: string) => Promise<void>): Promise<void> {

@@ -109,12 +109,11 @@ describe("clients that send more than the service has memory for", () => {
     const lmx = await start();
     const worker = (await lmx.model("lmx-demo")).worker?.pid ?? 0;
     process.kill(worker, "SIGSTOP");
-    // Read, counted and thrown away: what the worker gets is short.
-    const long = { metadata: { padding: "x".repeat(8 * 1024 * 1024) } };
+    const long = { messages: [{ role: "user", content: "x".repeat(8 * 1024 * 1024) }] };
     const leaving = new AbortController();
     const { signal } = leaving;
     const { promise: refusedOnce, resolve } = Promise.withResolvers<Response>();
-    // 256 MiB are room for 31 of them.
+    // 256 MiB are room for 31 of them, half of that for one client.
     const asked = Array.from({ length: 40 }, async () => {
       const answer = await lmx.chat("lmx-demo", "ping", long, { signal });
       if (answer.status === 429) resolve(answer);
