@@ -237,7 +237,7 @@ export const rowEventSchema = z.discriminatedUnion("type", [
 ]);
 
 /** The worker begins to render and tokenise a request; null: it is through with one that was cancelled meanwhile. */
-export const preparingSchema = z.object({ request_id: z.string().nullable() });
+export const preparingSchema = z.object({ request_id: requestIdSchema.nullable() });
 
 /** One row of a step: the ids accepted in this step, the completion position of the first of them, and what they mean. */
 export const stepRowSchema = z.object({

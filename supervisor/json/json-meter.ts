@@ -2,9 +2,11 @@
  * Heap that JSON.parse takes for a text, bytes per kind of value. Upper bounds, measured on V8 13.6 (Node 24) by
  * test/json/json-meter.test.ts, which parses each kind in a process of its own and compares: `{}` 64, `[0]` 64, a key
  * that was never seen 120, an object whose key is a small whole number 360 however few members it has (V8 gives it a
- * table of numbered slots), a number 8, a string 24 and its characters, two bytes each beyond Latin-1.
+ * table of numbered slots), a number 8, a string 24 and up to two bytes a character.
  */
 const HEAP_BYTES = { object: 64, numberedSlots: 320, key: 128, array: 64, value: 16, string: 32 } as const;
+/** Of a character beyond Latin-1; which ones are is not looked at. */
+const BYTES_PER_CHARACTER = 2;
 
 /** What a JSON text would become. */
 export interface JsonMeasure {
@@ -29,11 +31,10 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const COLON = 0x3a;
 const TRACKED_DEPTH = 128;
+/** A native search costs as much as looking at so many bytes. */
+const SHORT_STRING_BYTES = 64;
 /** Names of top-level members are told up to this length, bytes; longer ones are cut. */
 const MAX_NAME_BYTES = 64;
-/** First byte of a UTF-8 character beyond Latin-1. */
-const FIRST_WIDE = 0xc4;
-const LETTER_U = 0x75;
 
 /**
  * Counts the values of a JSON text without building any: what it would become is known before it is parsed. Takes the
@@ -54,7 +55,7 @@ export class JsonMeter implements JsonMeasure {
   #escaped = false;
   /** The string may be a key: its bytes are a value's until a colon follows. */
   #stringBytes = 0;
-  #isWide = false;
+  #nextBackslash = -1;
   #startsWithDigit = false;
   #lastWasString = false;
   #inWord = false;
@@ -74,36 +75,79 @@ export class JsonMeter implements JsonMeasure {
 
   feed(piece: Uint8Array): void {
     const before = this.bytes;
-    for (let at = 0; at < piece.length; at += 1) {
-      const byte = piece[at] as number;
-      this.bytes = before + at;
-      if (this.#inString) this.#insideString(byte);
-      else this.#between(byte);
+    this.#nextBackslash = -1;
+    for (let at = 0; at < piece.length; ) {
+      if (this.#inString) at = this.#string(piece, at);
+      else {
+        this.bytes = before + at;
+        this.#between(piece[at] as number);
+        at += 1;
+      }
     }
     this.bytes = before + piece.length;
   }
 
-  #insideString(byte: number): void {
+  /** Takes what the piece holds of the string; returns what follows it. */
+  #string(piece: Uint8Array, start: number): number {
+    let at = start;
     if (this.#escaped) {
       this.#escaped = false;
-      if (byte === LETTER_U) this.#isWide = true;
-    } else if (byte === QUOTE) {
-      this.#inString = false;
-      this.#lastWasString = true;
-      this.scalars += 1;
-      this.heapBytes += HEAP_BYTES.value + HEAP_BYTES.string + this.#stringBytes * (this.#isWide ? 2 : 1);
-      return;
-    } else if (byte === BACKSLASH) this.#escaped = true;
-    else if (byte >= FIRST_WIDE) this.#isWide = true;
-    if (this.#stringBytes === 0) this.#startsWithDigit = isDigit(byte);
-    if (this.#open === 1 && this.#stringBytes < MAX_NAME_BYTES) this.#name.push(byte);
-    this.#stringBytes += 1;
+      at += 1;
+    }
+    for (;;) {
+      const stop = this.#quoteOrBackslash(piece, at);
+      if (piece[stop] === BACKSLASH && stop + 1 < piece.length) {
+        at = stop + 2;
+        continue;
+      }
+      this.#escaped = piece[stop] === BACKSLASH;
+      const isOver = piece[stop] === QUOTE;
+      this.#noteString(piece, start, isOver ? stop : piece.length);
+      if (isOver) this.#endString();
+      return isOver ? stop + 1 : piece.length;
+    }
+  }
+
+  /** Where the string ends or is escaped, the piece's length if nowhere. Short ones by hand, long ones by native search. */
+  #quoteOrBackslash(piece: Uint8Array, start: number): number {
+    const near = Math.min(start + SHORT_STRING_BYTES, piece.length);
+    for (let at = start; at < near; at += 1) {
+      const byte = piece[at];
+      if (byte === QUOTE || byte === BACKSLASH) return at;
+    }
+    if (near === piece.length) return near;
+    const quote = piece.indexOf(QUOTE, near);
+    return Math.min(quote === -1 ? piece.length : quote, this.#backslashFrom(piece, near));
+  }
+
+  /** Of the next backslash in the piece; its length: there is none. Looked for once, not for each string anew. */
+  #backslashFrom(piece: Uint8Array, at: number): number {
+    if (this.#nextBackslash < at) {
+      const found = piece.indexOf(BACKSLASH, at);
+      this.#nextBackslash = found === -1 ? piece.length : found;
+    }
+    return this.#nextBackslash;
+  }
+
+  #noteString(piece: Uint8Array, start: number, end: number): void {
+    if (this.#stringBytes === 0 && end > start) this.#startsWithDigit = isDigit(piece[start] as number);
+    if (this.#open === 1 && this.#onMember !== undefined) {
+      const room = Math.min(end, start + MAX_NAME_BYTES - this.#name.length);
+      for (let at = start; at < room; at += 1) this.#name.push(piece[at] as number);
+    }
+    this.#stringBytes += end - start;
+  }
+
+  #endString(): void {
+    this.#inString = false;
+    this.#lastWasString = true;
+    this.scalars += 1;
+    this.heapBytes += HEAP_BYTES.value + HEAP_BYTES.string + this.#stringBytes * BYTES_PER_CHARACTER;
   }
 
   #between(byte: number): void {
     if (byte === QUOTE) {
       this.#inString = true;
-      this.#isWide = false;
       this.#startsWithDigit = false;
       this.#stringBytes = 0;
       this.#name.length = 0;
