@@ -8,7 +8,7 @@ import { loadConfig } from "../supervisor/load-config.ts";
 import { ensureRuntime } from "../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../supervisor/runtime/show-runtime-progress.ts";
 import { ABUSE_GUARDS } from "../test/abuse/guards.ts";
-import { GUARDS as CHAOS_GUARDS, type Edit, type Guard } from "../test/chaos/guards.ts";
+import { GUARDS as CHAOS_GUARDS, type Edit, editsOf, type Guard } from "../test/chaos/guards.ts";
 
 /**
  * Can the fault matrix and the abuse suite fail? Takes the guard of each row out of a copy of the sources and runs the
@@ -89,7 +89,7 @@ async function runWithout(
   id: string,
   guard: (typeof GUARDS)[string],
 ): Promise<{ hasFailed: boolean; reason: string }> {
-  const undo = (guard.also === undefined ? [guard] : [guard, guard.also]).map(takeOut);
+  const undo = editsOf(guard).map(takeOut);
   try {
     return await runTests(id, guard);
   } finally {

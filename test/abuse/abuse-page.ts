@@ -1,3 +1,4 @@
+import { editsOf } from "../chaos/guards.ts";
 import { rowCallsIn } from "../support/row-calls.ts";
 import { ABUSE_GUARDS } from "./guards.ts";
 import { ABUSE_MATRIX, type AbuseId } from "./matrix.ts";
@@ -33,7 +34,7 @@ ${rows.join("\n")}
 
 function guardText(id: AbuseId): string {
   const guard = ABUSE_GUARDS[id];
-  const files = [guard, ...(guard.also === undefined ? [] : [guard.also])].map(({ file }) => file);
+  const files = editsOf(guard).map(({ file }) => file);
   return [...new Set(files)].map((file) => `[${file.split("/").at(-1)}](../${file})`).join(", ");
 }
 

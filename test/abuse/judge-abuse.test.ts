@@ -12,6 +12,8 @@ const fine: Figures = {
   afterBytes: 150 * MIB,
   undisturbedMs: 100,
   disturbedMs: 150,
+  undisturbedFirstTokenMs: 10,
+  firstTokenMs: 20,
   bystanderAnswers: 9,
 };
 

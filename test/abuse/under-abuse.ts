@@ -29,10 +29,18 @@ export interface Surroundings {
   readonly headers?: Record<string, string>;
   /** For requests to `/admin` that look at the service. */
   readonly adminHeaders?: Record<string, string>;
+  /** Another limit of `slowdown`: where rows share a batch, each step takes longer for everybody. */
+  readonly slowdown?: number;
+}
+
+interface Alone {
+  readonly text: string;
+  readonly endMs: number;
+  readonly firstTokenMs: number;
 }
 
 /** Per service and model: what the bystander is like when nothing happens. */
-const undisturbed = new WeakMap<ChaosService, Map<string, { readonly text: string; readonly ms: number }>>();
+const undisturbed = new WeakMap<ChaosService, Map<string, Alone>>();
 
 /**
  * Runs an attack and asserts what holds for every row: the same API process, `/livez` in time, bounded memory that
@@ -52,14 +60,17 @@ export async function underAbuse(
   const witness = await Witness.start(lmx.url, question);
   const sightings = await attackBefore(witness, attack);
   const peakBytes = peakResidentBytes(lmx.pid);
-  const limits = isWhole ? LIMITS : QUICK_LIMITS;
+  const usual = isWhole ? LIMITS : QUICK_LIMITS;
+  const limits = { ...usual, slowdown: Math.max(usual.slowdown, surroundings.slowdown ?? 0) };
   const figures: Figures = {
     ...latenciesOf(sightings),
     beforeBytes,
     peakBytes,
     afterBytes: await settledBytes(lmx.pid, beforeBytes + limits.backWithinBytes),
-    undisturbedMs: alone.ms,
-    disturbedMs: middleOf(sightings.bystander),
+    undisturbedMs: alone.endMs,
+    disturbedMs: middleOf(sightings.bystander, "endMs"),
+    undisturbedFirstTokenMs: alone.firstTokenMs,
+    firstTokenMs: middleOf(sightings.bystander, "firstTokenMs"),
     bystanderAnswers: sightings.bystander.length,
   };
   console.log(`${expect.getState().currentTestName}\n    ${describeFigures(figures)}`);
@@ -74,15 +85,19 @@ function questionTo(model: string): string {
   return JSON.stringify({ model, messages, temperature: 0, max_tokens: TOKENS, stream: true });
 }
 
-async function aloneAt(service: ChaosService, model: string, question: BystanderQuestion) {
-  const known = undisturbed.get(service) ?? new Map<string, { text: string; ms: number }>();
+async function aloneAt(service: ChaosService, model: string, question: BystanderQuestion): Promise<Alone> {
+  const known = undisturbed.get(service) ?? new Map<string, Alone>();
   undisturbed.set(service, known);
   const before = known.get(model);
   if (before !== undefined) return before;
   const witness = await Witness.start(service.lmx.url, question, UNDISTURBED_ANSWERS);
   const { bystander } = await witness.ended();
   expect(bystander.map(({ problem }) => problem)).toEqual(bystander.map(() => null));
-  const alone = { text: bystander[0]?.text ?? "", ms: middleOf(bystander) };
+  const alone = {
+    text: bystander[0]?.text ?? "",
+    endMs: middleOf(bystander, "endMs"),
+    firstTokenMs: middleOf(bystander, "firstTokenMs"),
+  };
   known.set(model, alone);
   return alone;
 }
@@ -98,13 +113,9 @@ async function attackBefore(witness: Witness, attack: () => Promise<void>): Prom
   return await witness.stop();
 }
 
-function middleOf(answers: readonly BystanderAnswer[]): number {
-  return (
-    percentile(
-      answers.map(({ endMs }) => endMs),
-      50,
-    ) ?? Number.POSITIVE_INFINITY
-  );
+function middleOf(answers: readonly BystanderAnswer[], what: "endMs" | "firstTokenMs"): number {
+  const times = answers.map((answer) => answer[what] ?? Number.POSITIVE_INFINITY);
+  return percentile(times, 50) ?? Number.POSITIVE_INFINITY;
 }
 
 function problemsOf({ health, bystander }: Sightings, text: string): string[] {

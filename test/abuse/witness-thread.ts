@@ -10,7 +10,7 @@ import type { BystanderAnswer, BystanderQuestion, Glance, HealthCheck, WitnessOr
  */
 const PROBE_EVERY_MS = 20;
 /** Later than this an answer is no answer. Milliseconds. */
-const GIVEN_UP_MS = 15_000;
+const GIVEN_UP_MS = 20_000;
 
 const order = workerData as WitnessOrder;
 const stopped = new AbortController();

@@ -47,6 +47,8 @@ export interface ChaosOptions {
   readonly config?: ChaosConfig;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Files it may open; as many as this process when not given. */
+  readonly descriptors?: number;
   /** Go on in this state directory. */
   readonly home?: string;
   /** False: do not wait for the bystander; true when not given. */
@@ -81,6 +83,7 @@ export class ChaosService {
     config = {},
     env = {},
     args = [],
+    descriptors,
     home,
   }: ChaosOptions): Promise<ChaosService> {
     const text = JSON.stringify(chaosConfig(workers, { auto_load: [BYSTANDER], ...config }));
@@ -92,7 +95,12 @@ export class ChaosService {
     cpSync(LIFELINE, join(fixtures, "lmx_worker/lifeline.py"));
     const chosen: Record<string, string> =
       workers === "fixture" ? { OPTA_LMX_WORKER_DIRECTORY: fixtures } : {};
-    const lmx = RunningSupervisor.spawn({ home: directory, args, env: { ...chosen, ...env } });
+    const lmx = RunningSupervisor.spawn({
+      home: directory,
+      args,
+      env: { ...chosen, ...env },
+      ...(descriptors !== undefined && { descriptors }),
+    });
     return new ChaosService(lmx, workers, fixtures);
   }
 

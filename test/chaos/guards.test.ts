@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ABUSE_GUARDS } from "../abuse/guards.ts";
 import { LATER } from "./fault-matrix-page.ts";
-import { GUARDS } from "./guards.ts";
+import { editsOf, GUARDS } from "./guards.ts";
 import { FAULT_MATRIX } from "./matrix.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -20,7 +20,7 @@ it("no two suites have a row of the same name", () => {
 it.each(Object.entries({ ...GUARDS, ...ABUSE_GUARDS }))(
   "the guard of %s is still where it was",
   (_, guard) => {
-    for (const { file, remove, put } of guard.also === undefined ? [guard] : [guard, guard.also]) {
+    for (const { file, remove, put } of editsOf(guard)) {
       expect(readFileSync(join(ROOT, file), "utf8").split(remove)).toHaveLength(2);
       expect(put).not.toBe(remove);
     }

@@ -11,10 +11,15 @@ export interface Edit {
 
 /** The lines that make a row of the fault matrix hold, and what is left when they are taken out. */
 export interface Guard extends Edit {
-  /** The second guard, where either alone is enough. */
-  readonly also?: Edit;
+  /** The other guards, where one of them is enough. */
+  readonly also?: readonly Edit[];
   /** Tests outside the chaos suite that prove the row. */
   readonly tests?: readonly string[];
+}
+
+/** Everything that is taken out for a row. */
+export function editsOf(guard: Guard): readonly Edit[] {
+  return [guard, ...(guard.also ?? [])];
 }
 
 const CLUSTER = "supervisor/cluster";
@@ -151,11 +156,13 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     file: "supervisor/process/worker-process.ts",
     remove: '        this.#peer.close("the worker exited");\n',
     put: "",
-    also: {
-      file: "supervisor/rpc/peer.ts",
-      remove: "?.reject(new RpcLostError",
-      put: "?.resolve.bind(new RpcLostError",
-    },
+    also: [
+      {
+        file: "supervisor/rpc/peer.ts",
+        remove: "?.reject(new RpcLostError",
+        put: "?.resolve.bind(new RpcLostError",
+      },
+    ],
   },
   P8: { file: "supervisor/process/worker-process.ts", remove: "    buffer: false,\n", put: "" },
   P9: {
