@@ -1,7 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Random } from "./random.ts";
 import type { SoakRequest } from "./request.ts";
-import { chatRequest, lightRequest, type Role, victimRequest } from "./request-mix.ts";
+import {
+  bombRequest,
+  chatRequest,
+  greedyRequest,
+  lightRequest,
+  type Role,
+  victimRequest,
+} from "./request-mix.ts";
 import type { SoakRun } from "./soak-run.ts";
 
 const BYSTANDER_PROMPTS = ["go on", "tell me more", "and then?"];
@@ -24,6 +31,10 @@ const LIGHT_CLIENTS = 4;
 const LIGHT_REST_MS = 40;
 const BYSTANDER_TINY_CLIENTS = 3;
 const BYSTANDER_REST_MS = 120;
+/** Rests as the processor that all of this shares allows. Milliseconds. */
+const BOMBER_REST_MS = 400;
+/** Streams the greedy client always has, of the bystander's model. */
+const GREEDY_STREAMS = 6;
 
 /** Text of the bystander by prompt and number of tokens, from before anything was disturbed. */
 export type Reference = ReadonlyMap<string, string>;
@@ -42,17 +53,21 @@ export async function readReference(run: SoakRun): Promise<Reference> {
 
 /** All clients; resolves when the run is over and each has its last answer. */
 export async function runClients(run: SoakRun, reference: Reference): Promise<void> {
+  const { bystander, victims } = run.service;
   const clients: Promise<void>[] = [];
   const add = (name: string, restMs: number, ask: (random: Random, name: string) => Promise<boolean>) =>
     clients.push(keepAsking(run, name, restMs, ask));
   for (let n = 0; n < LIGHT_CLIENTS; n++)
-    add(`light ${n}`, LIGHT_REST_MS, (random) => isOk(run, lightRequest(random, run.service.bystander)));
+    add(`light ${n}`, LIGHT_REST_MS, (random) => isOk(run, lightRequest(random, bystander)));
   add("bystander", BYSTANDER_REST_MS, (random) => askBystander(run, reference, random, BYSTANDER_TOKENS));
   for (let n = 0; n < BYSTANDER_TINY_CLIENTS; n++)
     add(`bystander ${n}`, BYSTANDER_REST_MS, (random) =>
       askBystander(run, reference, random, random.between(1, MOST_TINY_TOKENS)),
     );
-  for (const model of run.service.victims)
+  add("bomber", BOMBER_REST_MS, (random) => isOk(run, bombRequest(random, bystander)));
+  for (let n = 0; n < GREEDY_STREAMS; n++)
+    add(`greedy ${n}`, 0, (random, name) => isOk(run, greedyRequest(random, bystander, name)));
+  for (const model of victims)
     for (const [n, [role, restMs]] of VICTIM_CLIENTS.entries())
       add(`${model} ${n}`, restMs, (random, name) => isOk(run, victimRequest(role, model, random, name)));
   await Promise.all(clients);

@@ -1,3 +1,4 @@
+import { randomBomb } from "../abuse/random-bomb.ts";
 import type { Random } from "./random.ts";
 import type { Answer, Reading, SoakRequest } from "./request.ts";
 
@@ -11,6 +12,9 @@ const answered: SoakRequest["check"] = ({ status: got, error }) =>
 /** Some prompts come again, so that requests that were in flight at crashes are suspected and refused. */
 const REPEATED_PROMPTS = 40;
 const SHARE_REPEATED = 0.1;
+/** Whole bodies are refused beyond 16 MiB; what takes longest to look through is much smaller. */
+const LARGEST_BOMB_BYTES = 512 * 1024;
+const SHARE_UNREAD = 0.3;
 
 export interface ChatOptions {
   readonly kind: string;
@@ -18,18 +22,21 @@ export interface ChatOptions {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly stream: boolean;
+  /** Tells a client apart from the others, which all come from this process. */
+  readonly user?: string;
   readonly reading?: Reading;
   readonly check?: (answer: Answer) => string | null;
 }
 
 export function chatRequest(options: ChatOptions): SoakRequest {
-  const { kind, model, prompt, maxTokens, stream, reading = AT_ONCE, check = answered } = options;
+  const { kind, model, prompt, maxTokens, stream, user, reading = AT_ONCE, check = answered } = options;
   const body = JSON.stringify({
     model,
     messages: [{ role: "user", content: prompt }],
     max_tokens: maxTokens,
     temperature: 0,
     stream,
+    ...(user !== undefined && { user }),
   });
   return { kind, method: "POST", path: "/v1/chat/completions", body, model, reading, check };
 }
@@ -90,6 +97,30 @@ export function victimRequest(
     default:
       return role satisfies never;
   }
+}
+
+/** A body that is cheap to send and dear to read: refused clearly, or served where it is small enough. */
+export function bombRequest(random: Random, model: string): SoakRequest {
+  const { path, body } = randomBomb(random, model, LARGEST_BOMB_BYTES);
+  const check: SoakRequest["check"] = ({ status: got, error }) =>
+    got === 200 || ([400, 413, 429].includes(got) && error !== null)
+      ? null
+      : `expected HTTP 200 or a clear refusal, got ${got} ${error}`;
+  return { ...get(path, check), kind: "bomb", method: "POST", body: Buffer.from(body).toString() };
+}
+
+/** A long stream of a client that has many of them, and does not read all. */
+export function greedyRequest(random: Random, model: string, name: string): SoakRequest {
+  const isUnread = random.next() < SHARE_UNREAD;
+  return chatRequest({
+    kind: isUnread ? "greedy: unread" : "greedy",
+    model,
+    prompt: `more ${name}`,
+    maxTokens: random.between(100, 400),
+    stream: true,
+    user: "greedy",
+    reading: isUnread ? { kind: "pauses", forMs: random.between(1_000, 6_000) } : AT_ONCE,
+  });
 }
 
 /** The next request that needs no worker: looks, lists and what must be refused. */
