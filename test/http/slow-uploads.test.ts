@@ -59,7 +59,7 @@ describe("a body that comes slowly", () => {
 
   it("is served when it is slow but steady, and however slow it is where nothing is expected", async () => {
     const body = JSON.stringify({ ...CHAT, user: "x".repeat(400) });
-    const steady = clientsSchema.parse({ upload_bytes_per_second: 20, upload_grace_seconds: 0.25 });
+    const steady = clientsSchema.parse({ upload_bytes_per_second: 1, upload_grace_seconds: 2 });
     const anyhow = clientsSchema.parse({ upload_bytes_per_second: 0, upload_grace_seconds: 0.01 });
     for (const config of [steady, anyhow]) {
       const { listener } = await serve({ config: { clients: config } });
