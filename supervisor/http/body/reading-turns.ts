@@ -1,7 +1,10 @@
 import { FairQueue } from "../../policy/fair-queue.ts";
 
-/** Of up to 64 KiB each, which takes some milliseconds to look through at the most. */
-const PIECES_A_TURN = 4;
+/**
+ * Of up to 64 KiB, which takes some milliseconds to look through at the most. More in a turn would make newcomers wait:
+ * the system's loop accepts one connection a turn, and a probe may come behind three hundred others.
+ */
+const PIECES_A_TURN = 1;
 
 /**
  * Bounds what arriving bodies take of each turn of the event loop. The system hands over up to two megabytes of every

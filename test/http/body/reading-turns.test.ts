@@ -9,14 +9,14 @@ function ask(turns: ReadingTurns, owners: readonly string[]): string[] {
   return passed;
 }
 
-it("lets four pieces through in a turn of the event loop, and the others in later ones", async () => {
-  const passed = ask(new ReadingTurns(), Array(10).fill("a"));
+it("lets one piece through in a turn of the event loop, and the others in later ones", async () => {
+  const passed = ask(new ReadingTurns(), Array(3).fill("a"));
   await Promise.resolve();
-  expect(passed).toHaveLength(4);
+  expect(passed).toHaveLength(1);
   await nextTurn();
-  expect(passed).toHaveLength(8);
+  expect(passed).toHaveLength(2);
   await nextTurn();
-  expect(passed).toHaveLength(10);
+  expect(passed).toHaveLength(3);
 });
 
 it("everything else has its turn between two lots of pieces", async () => {
@@ -28,7 +28,9 @@ it("everything else has its turn between two lots of pieces", async () => {
 it("lets owners take turns, however many pieces one of them has waiting", async () => {
   const passed = ask(new ReadingTurns(), [...Array(20).fill("greedy"), "modest"]);
   await nextTurn();
-  expect(passed.slice(4)).toContain("modest");
+  await nextTurn();
+  expect(passed).toHaveLength(3);
+  expect(passed).toContain("modest");
 });
 
 it("a piece that comes when nothing waits passes at once, in any turn", async () => {
