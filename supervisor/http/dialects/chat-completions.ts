@@ -8,7 +8,7 @@ import { decodeMessages, decodeTools } from "./chat-messages.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { untilFirstToolCall } from "./first-tool-call.ts";
 import { inLines } from "./in-lines.ts";
-import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
+import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
 import { decodeTemplateArguments } from "./template-arguments.ts";
 import { refuseUnsupportedOptions } from "./unsupported-options.ts";
@@ -48,6 +48,7 @@ function decode(
     ...decodeLogprobs(body),
   };
   const requests = repeatForChoices(request, body);
+  checkBiases(body, requests.length);
   return {
     model: body.model,
     stream: body.stream ?? false,

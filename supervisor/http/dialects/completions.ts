@@ -7,7 +7,7 @@ import { decodePrompts } from "./completion-prompts.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { inLines } from "./in-lines.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
-import { decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
+import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
 import { UsageSum } from "./usage.ts";
 
@@ -49,6 +49,7 @@ function decode(
     const problem = `prompt: ${requests.length} answers were asked for, prompts times n; at most ${MAX_CHOICES} at once.`;
     throw new LmxError("invalid_request_error", problem, { param: "prompt" });
   }
+  checkBiases(body, requests.length);
   return {
     model: body.model,
     stream: body.stream ?? false,

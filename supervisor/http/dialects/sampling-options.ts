@@ -1,9 +1,13 @@
 import type { ModelSettings } from "../../../shared/config.ts";
+import { LmxError } from "../../../shared/errors.ts";
 import type { GenerationRequest, Sampling } from "../../../shared/generation.ts";
 import { type GenerationOptions, MAX_CHOICES_PER_PROMPT } from "../../../shared/openai-options.ts";
 
 /** Below this only the likeliest token is left in any vocabulary: the same as greedy, without its rounding. */
 const GREEDY_TOP_P = 1e-6;
+
+/** Of `logit_bias` for all answers together: the worker is told all of it for each, which took 3 s for 2.5 million. */
+const MAX_BIASES = 40_000;
 
 /** Values that mean "off": an option at its own is not passed on, so that the engine does nothing for it. */
 const OFF: Partial<Sampling> = {
@@ -45,6 +49,14 @@ export function repeatForChoices(request: GenerationRequest, { n }: GenerationOp
     const seed = Number(BigInt.asUintN(53, BigInt(request.sampling.seed) + BigInt(index)));
     return { ...request, sampling: { ...request.sampling, seed } };
   });
+}
+
+/** @throws LmxError invalid_request_error when what all answers are to be told is too much */
+export function checkBiases({ logit_bias: bias }: GenerationOptions, answers: number): void {
+  const biases = Object.keys(bias ?? {}).length * answers;
+  if (biases <= MAX_BIASES) return;
+  const problem = `logit_bias: ${biases} token ids for ${answers} answers together; at most ${MAX_BIASES} at once. Ask for fewer answers, or bias fewer tokens.`;
+  throw new LmxError("invalid_request_error", problem, { param: "logit_bias" });
 }
 
 function samplingOf(body: GenerationOptions) {

@@ -34,6 +34,18 @@ function promptsOf(extra: object) {
 }
 
 describe("decoding a completion", () => {
+  it("bounds logit_bias by what all answers are to be told together", () => {
+    const logit_bias = Object.fromEntries(Array.from({ length: 10_000 }, (_, id) => [id, 1]));
+    expect(decode({ logit_bias, prompt: Array(4).fill("a") }).requests).toHaveLength(4);
+    expect(() => decode({ logit_bias, prompt: Array(5).fill("a") })).toThrow(
+      expect.objectContaining({
+        code: "invalid_request_error",
+        param: "logit_bias",
+        message: expect.stringContaining("50000 token ids for 5 answers together; at most 40000"),
+      }),
+    );
+  });
+
   it("takes a text, and 16 tokens unless told otherwise", () => {
     expect(decode({}).requests).toEqual([
       { prompt: { kind: "text", text: "ping" }, sampling: SAMPLING, max_tokens: 16 },
