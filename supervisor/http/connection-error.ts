@@ -4,6 +4,7 @@ import { RequestError } from "@hono/node-server";
 import { type ErrorCode, LmxError, toLmxError } from "../../shared/errors.ts";
 import { type ErrorReply, errorReply } from "./error-reply.ts";
 import { newRequestId } from "./middleware/request-id.ts";
+import { MOST_WAITING } from "./request-turns.ts";
 
 /** What was answered to something that never became a request. */
 export interface BadHttp {
@@ -29,9 +30,15 @@ const LINGER_MS = 500;
 
 const answered = new WeakSet<Duplex>();
 
-/** Answers bytes that are not HTTP, or too slow, in the envelope; the connection cannot be used again. */
+/** Why a connection with more requests than may wait on it is closed. */
+export function tooManyWaiting(): LmxError {
+  const problem = `More than ${MOST_WAITING} requests were sent on this connection before the first was answered`;
+  return new LmxError("rate_limit_exceeded", `${problem}; wait for answers, or use more connections.`);
+}
+
+/** Answers bytes that are not HTTP, too slow, or too much at once, in the envelope; the connection cannot be used again. */
 export function answerBadHttp(
-  error: NodeJS.ErrnoException,
+  error: NodeJS.ErrnoException | LmxError,
   socket: Duplex & { _httpMessage?: ServerResponse; readonly remoteAddress?: string | undefined },
   onBadHttp: (refused: BadHttp) => void,
 ): void {
@@ -45,6 +52,12 @@ export function answerBadHttp(
   const { problem, reason, ...own } = whatIsWrong(error);
   const reply = { ...errorReply(problem, "openai"), ...own };
   onBadHttp({ status: reply.status, code: problem.code, peer: socket.remoteAddress ?? null });
+  // What is sent in thousands must not be read on, not even to let its sender read this.
+  if (error instanceof LmxError) {
+    socket.pause();
+    socket.end(rawResponse(reply, reason), () => socket.destroy());
+    return;
+  }
   socket.end(rawResponse(reply, reason));
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
@@ -57,7 +70,8 @@ interface BadHttpAnswer {
   readonly reason: string;
 }
 
-function whatIsWrong(error: NodeJS.ErrnoException): BadHttpAnswer {
+function whatIsWrong(error: NodeJS.ErrnoException | LmxError): BadHttpAnswer {
+  if (error instanceof LmxError) return { problem: error, reason: "Too Many Requests" };
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return {

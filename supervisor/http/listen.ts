@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { App, Door } from "./app-context.ts";
-import { answerBadHttp, type BadHttp, connectionErrorResponse } from "./connection-error.ts";
+import { answerBadHttp, type BadHttp, connectionErrorResponse, tooManyWaiting } from "./connection-error.ts";
 import { Connections } from "./connections.ts";
 import { discardRest } from "./discard-rest.ts";
+import { RequestTurns } from "./request-turns.ts";
 
 interface ConnectionLimits {
   /** A client that has not sent its headers by then is cut off, milliseconds. */
@@ -82,6 +83,7 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
     autoCleanupIncoming: false,
     errorHandler: (thrown) => connectionErrorResponse(thrown, onBadHttp),
   });
+  const turns = new RequestTurns();
   const server = createServer(
     {
       headersTimeout: headersTimeoutMs,
@@ -95,11 +97,15 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
       requireHostHeader: false,
     },
     (request, response) => {
-      response.setTimeout(unreadTimeoutMs, () => cutUnread(request));
-      discardRest(request, response);
-      // Once closing, a connection goes with its last answer instead of waiting for another request.
-      response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
-      void listener(request, response);
+      const begin = () => {
+        response.setTimeout(unreadTimeoutMs, () => cutUnread(request));
+        discardRest(request, response);
+        // Once closing, a connection goes with its last answer instead of waiting for another request.
+        response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
+        void listener(request, response);
+      };
+      const refuse = () => answerBadHttp(tooManyWaiting(), request.socket, onBadHttp);
+      turns.take(request, response, begin, refuse);
     },
   );
   server.on("connection", (socket) => connections.admit(socket));
