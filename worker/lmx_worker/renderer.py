@@ -93,6 +93,9 @@ class Renderer:
         self._process = self._start()
 
     def _ask(self, line: bytes) -> Rendered:
+        # While nothing was asked of it: the system takes its memory first. No prompt is to blame for that.
+        if self._process.poll() is not None:
+            self._replace()
         if not self._is_ready:
             self._await_ready()
         answer = self._within(MOST_SECONDS, lambda: self._exchange(line))

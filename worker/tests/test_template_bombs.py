@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_a_bomb_is_the_requests_error_and_the_next_prompt_is_prepared(
         codec.encode(prompt(bomb))
     assert info.value.word == word and says in info.value.message
     assert codec.decode(codec.encode(prompt("hi")).token_ids) == "<|user|>hi<|end|><|assistant|>"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the process in /proc")
+def test_no_prompt_is_blamed_when_the_process_was_killed_while_nothing_was_asked_of_it(tmp_path: Path) -> None:
+    write_model_text(tmp_path, CHAT_TEMPLATE)
+    codec = MlxCodec(load_tokenizer(tmp_path))
+    others = children_of(os.getpid())
+    codec.isolate_template(FACTS)
+    codec.encode(prompt("hi"))
+    (child,) = set(children_of(os.getpid())) - set(others)
+    os.kill(child, signal.SIGKILL)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert codec.decode(codec.encode(prompt("hi")).token_ids) == "<|user|>hi<|end|><|assistant|>"
+    codec.close()
 
 
 def test_all_forms_of_a_conversation_together_have_the_time_of_one(tmp_path: Path, short_time: None) -> None:
