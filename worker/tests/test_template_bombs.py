@@ -93,7 +93,7 @@ def test_a_bomb_is_the_requests_error_and_the_next_prompt_is_prepared(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the process in /proc")
-def test_no_prompt_is_blamed_when_the_process_was_killed_while_nothing_was_asked_of_it(tmp_path: Path) -> None:
+def test_no_prompt_is_blamed_when_the_process_was_killed_while_idle(tmp_path: Path) -> None:
     write_model_text(tmp_path, CHAT_TEMPLATE)
     codec = MlxCodec(load_tokenizer(tmp_path))
     others = children_of(os.getpid())
