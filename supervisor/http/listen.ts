@@ -44,6 +44,8 @@ const UNREAD_TIMEOUT_MS = 300_000;
 /** Longer than clients keep idle connections, so that they never write into one that is just being closed. */
 const IDLE_CONNECTION_MS = 75_000;
 const CLOSE_GRACE_MS = 1_000;
+/** Of commands at once. The limit of the port leaves descriptors for these, and no program shall take all of them. */
+const SOCKET_CONNECTIONS = 32;
 
 /**
  * Serves the app on a TCP port.
@@ -63,7 +65,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
  * @throws Error with the system's `code`, such as EADDRINUSE, EINVAL for a path that is too long
  */
 export async function listenOnSocket(app: App, path: string): Promise<OpenDoor> {
-  const server = createHttpServer(app, "admin_socket", {});
+  const server = createHttpServer(app, "admin_socket", { connections: new Connections(SOCKET_CONNECTIONS) });
   await bindSocket(server, path);
   return closing(server);
 }

@@ -8,6 +8,11 @@ export class FairQueue<Item> {
     return this.#size;
   }
 
+  /** How many items of this owner wait. */
+  sizeOf(owner: string): number {
+    return this.#byOwner.get(owner)?.length ?? 0;
+  }
+
   push(owner: string, item: Item): void {
     const waiting = this.#byOwner.get(owner);
     if (waiting === undefined) this.#byOwner.set(owner, [item]);

@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { readJson, sendRequest } from "../../supervisor/cli/send-request.ts";
@@ -69,4 +70,16 @@ it("the socket answers while every connection of the port is taken", async () =>
   await expect(sendRequest(onPort, { method: "GET", path: "/admin/status" })).rejects.toThrow();
   const { status, body } = await sendRequest(onSocket, { method: "GET", path: "/admin/status" });
   expect([status, await readJson(body)]).toMatchObject([200, { status: "ok" }]);
+});
+
+it("a program that keeps opening the socket does not take every descriptor, and operators are still answered", async () => {
+  const { onSocket } = await onBoth({});
+  const clients = Array.from({ length: 200 }, () => createConnection(onSocket.socketPath));
+  onTestFinished(() => clients.forEach((client) => void client.destroy()));
+  const closed = clients.map(
+    (client) => new Promise((resolve) => client.on("error", resolve).on("close", resolve)),
+  );
+  await Promise.race(closed);
+  const { status } = await sendRequest(onSocket, { method: "GET", path: "/admin/status" });
+  expect(status).toBe(200);
 });

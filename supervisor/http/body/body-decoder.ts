@@ -6,6 +6,7 @@ import { LmxError } from "../../../shared/errors.ts";
 import type { Encoded } from "../dialects/dialect.ts";
 import { type BodyToDecode, type DecodedBody, decodeBody, type FindSettings } from "./decode-body.ts";
 import type { DecodeOutcome, DecodeTask, SettingsAnswer } from "./decode-thread.ts";
+import type { FairTaskQueue } from "./fair-task-queue.ts";
 import type { CallOf, InferenceApi } from "./inference-apis.ts";
 import type { ReadBody } from "./read-body.ts";
 
@@ -25,8 +26,11 @@ export const INLINE_LIMITS: InlineLimits = { bytes: 256 * 1024, values: 5_000 };
 const MAX_THREADS = 2;
 /** A thread takes some 30 MB; without work for so long it goes. Milliseconds. */
 const IDLE_THREAD_MS = 10_000;
-/** Bodies that wait for a thread. Each of them is held by the memory for requests as well. */
-const MAX_WAITING = 256;
+/**
+ * Bodies of one owner that wait for a thread. How many there are of all owners is bounded by the memory for requests,
+ * which shares it between them.
+ */
+const MAX_WAITING_PER_OWNER = 64;
 /** The largest body becomes 64 MiB, and twice that while it is checked and copied. */
 const THREAD_HEAP_MB = 256;
 
@@ -40,6 +44,7 @@ export interface DecodeOptions {
 
 interface DecodePool {
   readonly pool: Piscina<DecodeTask, DecodeOutcome>;
+  readonly queue: FairTaskQueue;
   readonly taskOptions: symbol;
 }
 
@@ -74,8 +79,8 @@ export class BodyDecoder {
 
   async #decodeInThread(body: BodyToDecode, owner: string, findSettings: FindSettings): Promise<DecodedBody> {
     this.#pool ??= createPool();
-    const { pool, taskOptions } = await this.#pool;
-    if (pool.queueSize >= MAX_WAITING) throw tooManyBodies();
+    const { pool, queue, taskOptions } = await this.#pool;
+    if (queue.sizeOf(owner) >= MAX_WAITING_PER_OWNER) throw tooManyBodies();
     const { port1: port, port2 } = new MessageChannel();
     let problem: unknown;
     port.once("message", async (model: string) => {
@@ -115,6 +120,7 @@ async function createPool(): Promise<DecodePool> {
     import("piscina"),
     import("./fair-task-queue.ts"),
   ]);
+  const queue = new FairTaskQueue();
   const pool = new Piscina<DecodeTask, DecodeOutcome>({
     // The sources in a clone, the build in an installed package.
     filename: join(import.meta.dirname, `decode-thread${extname(import.meta.filename)}`),
@@ -125,10 +131,10 @@ async function createPool(): Promise<DecodePool> {
     // A thread asks for a model's settings in the middle of its task and must hear the answer.
     atomics: "disabled",
     resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
-    taskQueue: new FairTaskQueue(),
+    taskQueue: queue,
     recordTiming: false,
   });
-  return { pool, taskOptions };
+  return { pool, queue, taskOptions };
 }
 
 function assemble({ call, prompts, requests }: DecodedBody) {
@@ -151,6 +157,6 @@ function tooLargeToRead(cause: Error): LmxError {
 }
 
 function tooManyBodies(): LmxError {
-  const message = `${MAX_WAITING} large bodies wait to be read already; try again in a moment.`;
+  const message = `${MAX_WAITING_PER_OWNER} large bodies of yours wait to be read already; try again in a moment.`;
   return new LmxError("rate_limit_exceeded", message, { retryAfterSeconds: 2 });
 }

@@ -15,6 +15,10 @@ export class FairTaskQueue implements TaskQueue {
     return this.#queue.size;
   }
 
+  sizeOf(owner: string): number {
+    return this.#queue.sizeOf(owner);
+  }
+
   push(task: Task): void {
     this.#queue.push(ownerOf(task), task);
   }
