@@ -1,6 +1,7 @@
-#!/usr/bin/env -S node --max-old-space-size=1024
-// A limit of the heap can be set nowhere later than there, so what starts this program starts this file. Node's own limit
-// is 4 GB on most machines: a service that has gone wrong would take that much from the models before it ends.
+#!/usr/bin/env -S MALLOC_MMAP_THRESHOLD_=131072 node --max-old-space-size=1024 --max-semi-space-size=4
+// These can be set nowhere later than there, so what starts this program starts this file. Node's own limits of the heap
+// are 4 GB on most machines, which a service that has gone wrong would take from the models before it ends, and 64 MB for
+// new objects, which no load needs. And glibc, left to itself, keeps the memory of large bodies that are gone.
 // Plain JavaScript on purpose: it must parse on any Node, so that an old one gets a sentence, not a stack trace.
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
@@ -31,8 +32,8 @@ try {
   // They cannot be made, which whoever needs them will say.
 }
 // The memory of a service that runs for months is then what it needs, and growth that is none can be told from a leak:
-// old objects are collected when they have grown by half, not fourfold; room for new ones, up to 64 MB, is given back
-// after each collection; and a process at rest collects. Costs the service a tenth of its processor time under load.
+// old objects are collected when they have grown by half, not fourfold; room for new ones is given back after each
+// collection; and a process at rest collects. Costs the service a tenth of its processor time under load.
 const { setFlagsFromString } = await import("node:v8");
 setFlagsFromString("--heap-growing-percent=50");
 setFlagsFromString("--memory-saver-mode");
