@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "..");
 const EXIT_USAGE = 64;
 const IDS = Object.keys(ABUSE_MATRIX);
 
-const HELP = `Usage: npm run abuse -- [--only ROW,…] [arguments for vitest]
+const HELP = `Usage: npm run abuse -- [--only ROW,…] [test files]
 
 Does to a real service what a hostile client, model or worker would, on this machine alone, and sees that nobody else
 notices. Prints for each row how late /livez was, the supervisor's memory before, at its peak and after, and how much

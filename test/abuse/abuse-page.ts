@@ -66,7 +66,8 @@ a new connection each time. Whatever the row, this must hold:
 - no model is quarantined, no process is left;
 - what was refused was refused clearly: a 4xx with a code, naming the field or the limit, in an answer of at most 8 KiB.
 
-\`npm run abuse\` does everything, \`npm run abuse -- --only B1,C3\` some rows; each prints its figures. \`npm test\` runs
+\`npm run abuse\` does everything, \`npm run abuse -- --only B1,C3\` some rows; each prints its figures. It wants a machine
+that does nothing else: a service that has to wait for a processor is late without being held up. \`npm test\` runs
 all but the slow ones, with smaller bodies and wide bounds: it tells that a row holds, \`npm run abuse\` how well. The
 column *guard* names where the lines stand that make the row hold; \`npm run guards\` takes them out of a copy of the
 sources, one row after the other, and sees its tests fail (test/abuse/guards.ts).
