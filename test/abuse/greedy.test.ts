@@ -30,7 +30,9 @@ abuse("U1", "a hundred greedy streams of the model that another client asks", as
     greedy,
     SHARED_BATCH,
   );
+  // Times are for the whole run, on a machine at rest; its requests were answered meanwhile, or this was not reached.
+  if (!isWhole) return;
   // Without its turns it waits for hundreds of steps and then takes forty of its own.
   expect(firstTokenMs).toBeLessThan(disturbedMs / 2);
-  if (isWhole) expect(firstTokenMs).toBeLessThan(2 * undisturbedFirstTokenMs + STEP_MS);
+  expect(firstTokenMs).toBeLessThan(2 * undisturbedFirstTokenMs + STEP_MS);
 });
