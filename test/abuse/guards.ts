@@ -50,7 +50,7 @@ export const ABUSE_GUARDS: Readonly<Record<AbuseId, Guard>> = {
   B9: { file: `${BODY}/parse-json.ts`, remove: "{ fatal: true }", put: "{ fatal: false }" },
   B10: declaredLength,
   B11: { ...declaredLength, also: [measured] },
-  B12: { file: `${BODY}/body-decoder.ts`, remove: "const MAX_THREADS = 2;", put: "const MAX_THREADS = 64;" },
+  B12: { file: `${BODY}/decode-pool.ts`, remove: "const MAX_THREADS = 2;", put: "const MAX_THREADS = 64;" },
   B13: measured,
   T1: {
     file: "worker/lmx_worker/generations.py",

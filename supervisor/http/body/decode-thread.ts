@@ -1,10 +1,13 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ModelSettings } from "../../../shared/config.ts";
 import { type ErrorCode, LmxError } from "../../../shared/errors.ts";
+import { packageFiles } from "../../host/package-files.ts";
 import { type BodyToDecode, type DecodedBody, decodeBody } from "./decode-body.ts";
 
 /** A body for this thread. */
 export interface DecodeTask extends BodyToDecode {
+  /** Of the service that asks. */
+  readonly version: string;
   /** Asked for the settings of the model the body names. */
   readonly port: MessagePort;
 }
@@ -28,8 +31,15 @@ export type SettingsAnswer =
 
 class NoSettings extends Error {}
 
-/** Runs in a thread of the pool: decodes one body, however long that takes. */
-export async function decodeInThread({ port, ...task }: DecodeTask): Promise<DecodeOutcome> {
+/** Of this thread's program: an upgrade may have replaced the files since the service was started. */
+const { version: VERSION } = packageFiles();
+
+/**
+ * Runs in a thread of the pool: decodes one body, however long that takes.
+ * @throws Error when the service is of another version, which may read the outcome wrongly
+ */
+export async function decodeInThread({ port, version, ...task }: DecodeTask): Promise<DecodeOutcome> {
+  if (version !== VERSION) throw new Error(`The files are of version ${VERSION}, the service of ${version}.`);
   try {
     return { kind: "decoded", body: await decodeBody(task, (model) => askForSettings(port, model)) };
   } catch (error) {

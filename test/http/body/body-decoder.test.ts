@@ -1,7 +1,13 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MessageChannel } from "node:worker_threads";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { modelSettingsSchema } from "../../../shared/config.ts";
 import { LmxError } from "../../../shared/errors.ts";
 import { BodyDecoder } from "../../../supervisor/http/body/body-decoder.ts";
+import { DecodePool } from "../../../supervisor/http/body/decode-pool.ts";
+import { decodeInThread } from "../../../supervisor/http/body/decode-thread.ts";
 import type { InferenceApi } from "../../../supervisor/http/body/inference-apis.ts";
 
 const settings = modelSettingsSchema.parse({
@@ -94,5 +100,53 @@ describe("a body", () => {
     await decoder.close();
     expect(requests).toHaveLength(1);
     expect(turns).toBeGreaterThan(100);
+  });
+});
+
+describe("a body that wants a thread", () => {
+  async function brokenThread(text: string | null) {
+    const directory = await mkdtemp(join(tmpdir(), "lmx-decode-thread-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const file = join(directory, "thread.mjs");
+    if (text !== null) await writeFile(file, text);
+    return { file, decoder: new BodyDecoder({ bytes: 0, values: 0 }, new DecodePool(file)) };
+  }
+
+  it.each([
+    ["has gone from disk", null],
+    ["does not load", 'import "./gone.mjs";'],
+    ["throws when it is loaded", 'throw new Error("broken");'],
+  ])("is refused, and the service lives on, when the thread's file %s", async (_, text) => {
+    const { decoder } = await brokenThread(text);
+    const refused = {
+      code: "internal_error",
+      message: expect.stringMatching(/cannot start a thread/),
+      cause: expect.any(Error),
+    };
+    const several = Array.from({ length: 4 }, () =>
+      expect(decode(decoder, CHAT).call).rejects.toMatchObject(refused),
+    );
+    await Promise.all(several);
+    await expect(decode(decoder, CHAT).call).rejects.toMatchObject(refused);
+    await decoder.close();
+  });
+
+  it("is read as soon as the thread's file is back", async () => {
+    const { file, decoder } = await brokenThread(null);
+    await expect(decode(decoder, CHAT).call).rejects.toThrow();
+    const sources = new URL("../../../supervisor/http/body/decode-thread.ts", import.meta.url);
+    await writeFile(file, `export { decodeInThread } from ${JSON.stringify(sources.href)};`);
+    expect((await decode(decoder, CHAT).call).requests).toHaveLength(2);
+    await decoder.close();
+  });
+
+  it("is refused by a thread of another version than the service's", async () => {
+    const task = {
+      api: "chat-completions",
+      bytes: new Uint8Array(),
+      assignedSeed: 1,
+      version: "0.0.0-other",
+    } as const;
+    await expect(decodeInThread({ ...task, port: new MessageChannel().port1 })).rejects.toThrow(/version/);
   });
 });
