@@ -65,20 +65,23 @@ export class Connections {
     });
   }
 
-  /**
-   * Something is asked on a connection, until `response` is over.
-   * @returns whether only a probe or an operator may be answered
-   */
-  begin({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  /** A request came on a connection, which is busy until `response` is over. It may have to wait for its turn. */
+  asked({ socket }: IncomingMessage, response: ServerResponse): void {
     const connection = this.#open.get(socket);
-    // Replaced while its request was on the way.
-    if (connection === undefined) return true;
+    if (connection === undefined) return;
     connection.asked += 1;
     this.#idle.delete(connection);
     response.once("close", () => {
       connection.asked -= 1;
       if (connection.asked === 0 && this.#open.has(socket)) this.#idle.add(connection);
     });
+  }
+
+  /** Whether only a probe or an operator may be answered on a connection now. */
+  isLate(socket: Socket): boolean {
+    const connection = this.#open.get(socket);
+    // Replaced while its request was on the way.
+    if (connection === undefined) return true;
     connection.isLate &&= this.#open.size > this.#limit;
     return connection.isLate;
   }

@@ -79,7 +79,7 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
     connections = new Connections(Number.POSITIVE_INFINITY),
   } = options;
   const fetch = (request: Request, { incoming, outgoing }: HttpBindings) =>
-    app.fetch(request, { incoming, outgoing, door, isLate: connections.begin(incoming, outgoing) });
+    app.fetch(request, { incoming, outgoing, door, isLate: connections.isLate(incoming.socket) });
   const listener = getRequestListener((request, bindings) => fetch(request, bindings as HttpBindings), {
     // The stock clean-up cuts the connection of a refused upload after 500 ms, often before the answer was read.
     autoCleanupIncoming: false,
@@ -107,6 +107,7 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
         void listener(request, response);
       };
       const refuse = () => answerBadHttp(tooManyWaiting(), request.socket, onBadHttp);
+      connections.asked(request, response);
       turns.take(request, response, begin, refuse);
     },
   );

@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { describe, expect, it } from "vitest";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { Connections } from "../../supervisor/http/connections.ts";
 import { LAST_PLACES } from "../../supervisor/policy/connection-limit.ts";
 import { FakeCluster, FakeGeneration, PONG } from "./fake-cluster.ts";
@@ -60,16 +62,27 @@ describe("at the limit of connections", () => {
     await second?.until("[DONE]");
   });
 
-  it("one that sends its next request before its answer is over counts as asked until the last", async () => {
-    const { connect, busy, generations } = await limited(1);
-    const client = await busy();
-    client.send(STREAM);
-    await expect.poll(() => generations.length).toBe(2);
-    generations[0]?.push(...PONG);
-    await client.until("[DONE]");
-    await connect();
-    generations[1]?.push(...PONG);
-    await expect.poll(() => client.received.split("[DONE]").length).toBe(3);
+  it("one whose next request waits for its turn is busy between the two answers", async () => {
+    const connections = new Connections(1);
+    const responses: ServerResponse[] = [];
+    const server = createServer((request, response) => {
+      connections.asked(request, response);
+      responses.push(response);
+    });
+    server.on("connection", (socket) => connections.admit(socket));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => server.closeAllConnections());
+    const { port } = server.address() as AddressInfo;
+    const client = new RawClient(port);
+    client.send(LIVEZ + LIVEZ);
+    await expect.poll(() => responses.length).toBe(2);
+    responses[0]?.end("first");
+    await client.until("first");
+    await once(new RawClient(port).socket, "connect");
+    responses[1]?.end("second");
+    await client.until("second");
+    server.close();
   });
 
   it("while all of them are busy probes and operators are answered, and others told to come again", async () => {
