@@ -180,7 +180,11 @@ export interface LmxErrorOptions {
   /** Checks, numbers and next step for admin routes. Never a prompt or a key. */
   readonly details?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
+  /** Which process it arose in; default: this one. */
+  readonly origin?: ErrorOrigin;
 }
+
+export type ErrorOrigin = "supervisor" | "worker";
 
 /** The only error class that crosses a module boundary. Its message says what was expected, what was found and the next step. */
 export class LmxError extends Error {
@@ -189,11 +193,13 @@ export class LmxError extends Error {
   readonly retryable: boolean;
   readonly retryAfterSeconds: number | null;
   readonly details: Readonly<Record<string, unknown>> | null;
+  readonly origin: ErrorOrigin;
 
   constructor(code: ErrorCode, message: string, options: LmxErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "LmxError";
     this.code = code;
+    this.origin = options.origin ?? "supervisor";
     this.param = options.param ?? null;
     this.retryable = options.retryable ?? errorRow(code).retryable;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hasFewMembers, tooManyMembers } from "./bounded-members.ts";
 import {
   MAX_ALTERNATIVES,
   MAX_COUNT,
@@ -6,7 +7,6 @@ import {
   MAX_PROMPT_TOKENS,
   MAX_REQUEST_LINE_BYTES,
   MAX_REQUEST_LIST,
-  MAX_REQUEST_MEMBERS,
   MAX_TOKEN_BYTES,
   MAX_TOKEN_CHARACTERS,
 } from "./wire-limits.ts";
@@ -20,8 +20,6 @@ import {
 const requestTextSchema = z.string().max(MAX_REQUEST_LINE_BYTES);
 const countSchema = z.number().int().min(0).max(MAX_COUNT);
 
-const hasFewMembers = (members: object) => Object.keys(members).length <= MAX_REQUEST_MEMBERS;
-const tooManyMembers = { error: `expected at most ${MAX_REQUEST_MEMBERS} members` };
 /** An object whose members a client names. */
 const requestMembersSchema = z.record(z.string(), z.unknown()).refine(hasFewMembers, tooManyMembers);
 

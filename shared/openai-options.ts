@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hasFewMembers, tooManyMembers } from "./bounded-members.ts";
 
 /** What Chat Completions and Completions have in common: options of a generation, token accounting, finish reasons. */
 
@@ -86,6 +87,7 @@ export const generationOptions = {
       z.string().regex(/^(0|[1-9]\d{0,8})$/, "expected a token id as key"),
       z.number().min(-100).max(100),
     )
+    .refine(hasFewMembers, tooManyMembers)
     .nullish()
     .describe("token id to bias; an id beyond the vocabulary is refused"),
 };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { modelCapabilitiesSchema } from "./admin.ts";
 import { boundedList } from "./bounded-list.ts";
+import { hasFewMembers, tooManyMembers } from "./bounded-members.ts";
 import { generationOptions, modelName, usageSchema } from "./openai-options.ts";
 
 /**
@@ -86,6 +87,7 @@ export const chatCompletionRequestSchema = z
     parallel_tool_calls: z.boolean().nullish().describe("false: the answer ends with its first call"),
     chat_template_kwargs: z
       .record(z.string(), z.unknown())
+      .refine(hasFewMembers, tooManyMembers)
       .nullish()
       .describe("arguments for the chat template, on top of the configured ones"),
     reasoning_effort: z

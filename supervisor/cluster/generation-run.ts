@@ -238,5 +238,5 @@ function notTaken(modelId: string): LmxError {
 function wireError(word: unknown, message: string, param?: unknown): LmxError {
   const code: ErrorCode =
     typeof word === "string" && Object.hasOwn(ERRORS, word) ? (word as ErrorCode) : "internal_error";
-  return new LmxError(code, message, typeof param === "string" ? { param } : {});
+  return new LmxError(code, message, { origin: "worker", ...(typeof param === "string" && { param }) });
 }

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
 import * as generation from "../../shared/generation.ts";
+import { chatCompletionRequestSchema } from "../../shared/openai.ts";
+import { MAX_REQUEST_MEMBERS } from "../../shared/wire-limits.ts";
 import * as protocol from "../../shared/worker-protocol.ts";
 
 type Schema = z.core.$ZodType;
@@ -111,4 +113,18 @@ it("objects with too many members are refused", () => {
   for (const schema of [logit_bias, parameters]) {
     expect(schema.safeParse(many).error?.issues[0]?.message).toBe("expected at most 10000 members");
   }
+});
+
+it("takes as many biases and template arguments from a client as the worker may be told", () => {
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, id) => [String(id), 1]));
+  const asked = (count: number) => ({
+    ...{ model: "m", messages: [{ role: "user", content: "hi" }] },
+    logit_bias: many(count),
+    chat_template_kwargs: many(count),
+  });
+  expect(chatCompletionRequestSchema.safeParse(asked(MAX_REQUEST_MEMBERS)).success).toBe(true);
+  expect(generation.samplingSchema.shape.logit_bias.safeParse(many(MAX_REQUEST_MEMBERS)).success).toBe(true);
+  const { error } = chatCompletionRequestSchema.safeParse(asked(MAX_REQUEST_MEMBERS + 1));
+  expect(error?.issues.map(({ path }) => path[0])).toEqual(["logit_bias", "chat_template_kwargs"]);
 });

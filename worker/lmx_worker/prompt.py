@@ -9,20 +9,32 @@ from lmx_worker.failure import RequestFailure, first_line
 from lmx_worker.fill import FillTokens, encode_fill
 from lmx_worker.text import NORMAL, REASONING
 
-# Arguments of the template call itself: a client that could set them would run its own template.
+# Arguments of the call that renders a template, and functions that templates call. A client that could set
+# the first would run its own template. The supervisor has the same list and refuses them before it asks.
 RESERVED_TEMPLATE_ARGUMENTS = frozenset(
     {
         "add_generation_prompt",
         "chat_template",
         "continue_final_message",
         "conversation",
+        "conversations",
+        "cycler",
+        "dict",
+        "documents",
+        "joiner",
+        "lipsum",
         "max_length",
         "messages",
+        "namespace",
         "padding",
+        "raise_exception",
+        "range",
         "return_assistant_tokens_mask",
         "return_dict",
         "return_tensors",
         "sanitize_control_tokens",
+        "self",
+        "strftime_now",
         "tokenize",
         "tokenizer_kwargs",
         "tools",
@@ -101,8 +113,8 @@ def _render(tokenizer: Tokenizer, prompt: MessagesPrompt) -> list[int]:
     reserved = sorted(RESERVED_TEMPLATE_ARGUMENTS & set(prompt.chat_template_kwargs))
     if reserved:
         raise RequestFailure(
-            "invalid_request_error",
-            f"chat_template_kwargs may not set {reserved[0]!r}.",
+            "unsupported_parameter",
+            f"chat_template_kwargs.{reserved[0]}: this argument is set by the server; leave it out.",
             param=f"chat_template_kwargs.{reserved[0]}",
         )
     return _guarded(

@@ -39,6 +39,7 @@ class Renderer:
         self._most_characters = most_characters(longest_token_bytes, facts)
         self._cpu_seconds_left: float = MOST_CPU_SECONDS
         self._is_ready = False
+        self._is_late = False
         self._process = self._start()
 
     def begin(self) -> None:
@@ -50,7 +51,8 @@ class Renderer:
 
         Raises:
             TemplateFailure: what the template raised.
-            RequestFailure: it ran into a bound; other forms of the prompt need not be tried.
+            RequestFailure: it ran into a bound, or the process got no processor time; other forms of the
+                prompt need not be tried.
         """
         job = Job(template, messages, arguments, self._cpu_seconds_left, self._most_characters)
         rendered = self._ask(to_line(job))
@@ -99,9 +101,29 @@ class Renderer:
         if not self._is_ready:
             self._await_ready()
         answer = self._within(MOST_SECONDS, lambda: self._exchange(line))
+        if not answer.endswith(b"\n") and self._is_late:
+            answer = self._once_more(line)
         if not answer.endswith(b"\n"):
             raise self._ended()
         return rendered_of(answer)
+
+    def _once_more(self, line: bytes) -> bytes:
+        """The answer of a fresh process: the last one got no processor time, which is bounded far below.
+
+        Raises:
+            RequestFailure: server_is_overloaded when this one has none either.
+        """
+        self._replace()
+        self._await_ready()
+        answer = self._within(MOST_SECONDS, lambda: self._exchange(line))
+        if not answer.endswith(b"\n") and self._is_late:
+            self._replace()
+            raise RequestFailure(
+                "server_is_overloaded",
+                f"The machine is too busy to render the conversation within {MOST_SECONDS:.0f} seconds; "
+                "try again.",
+            )
+        return answer
 
     def _await_ready(self) -> None:
         if self._within(MOST_START_SECONDS, self._read) != READY:
@@ -111,12 +133,17 @@ class Renderer:
 
     def _within(self, seconds: float, exchange: Callable[[], bytes]) -> bytes:
         """The result, or what there is of it when the process is killed because the time is up."""
-        timer = threading.Timer(seconds, self._process.kill)
+        self._is_late = False
+        timer = threading.Timer(seconds, self._end_late)
         timer.start()
         try:
             return exchange()
         finally:
             timer.cancel()
+
+    def _end_late(self) -> None:
+        self._is_late = True
+        self._process.kill()
 
     def _exchange(self, line: bytes) -> bytes:
         assert self._process.stdin is not None
@@ -138,7 +165,7 @@ class Renderer:
         if code == -signal.SIGXCPU:
             return _too_much(f"more than {MOST_CPU_SECONDS} seconds of processor time")
         if code == -signal.SIGKILL:
-            return _too_much(f"more than {MOST_SECONDS:.0f} seconds, or than the machine's memory")
+            return _too_much("more than the machine's memory")
         return _too_much(f"what ended its process (exit code {code})")
 
 

@@ -262,7 +262,7 @@ def test_the_canary_gives_evidence_beside_running_rows(worker: WorkerProcess) ->
 def test_a_template_error_is_the_answer_to_that_request(worker: WorkerProcess) -> None:
     ask = chat("x")
     ask["prompt"]["chat_template_kwargs"] = {"chat_template": "{{ 1 }}"}
-    assert "may not set" in worker.error("generate", request_id="a", request=ask)["message"]
+    assert "is set by the server" in worker.error("generate", request_id="a", request=ask)["message"]
     ask["prompt"]["chat_template_kwargs"] = {"message": 1}
     worker.result("generate", request_id="a", request=ask)
     worker.rows_until_end("a")

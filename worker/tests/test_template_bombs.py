@@ -18,6 +18,7 @@ from lmx_worker.commands import MessagesPrompt
 from lmx_worker.engine import ModelFacts
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.prompt import RESERVED_TEMPLATE_ARGUMENTS
 from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer
 from tests.worker_process import PATIENCE_SECONDS, WorkerProcess, chat, finish_of, request
 
@@ -104,6 +105,45 @@ def test_no_prompt_is_blamed_when_the_process_was_killed_while_idle(tmp_path: Pa
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert codec.decode(codec.encode(prompt("hi")).token_ids) == "<|user|>hi<|end|><|assistant|>"
     codec.close()
+
+
+@pytest.mark.parametrize(("stops", "word"), [(1, None), (2, "server_is_overloaded")])
+def test_a_process_without_a_processor_is_no_prompts_fault(
+    codec: MlxCodec, monkeypatch: pytest.MonkeyPatch, stops: int, word: str | None
+) -> None:
+    monkeypatch.setattr(renderer, "MOST_SECONDS", 1.0)
+    exchange, left = renderer.Renderer._exchange, iter(range(stops))
+
+    def stopped_exchange(self: renderer.Renderer, line: bytes) -> bytes:
+        if next(left, None) is not None:
+            os.kill(self._process.pid, signal.SIGSTOP)
+        return exchange(self, line)
+
+    monkeypatch.setattr(renderer.Renderer, "_exchange", stopped_exchange)
+    assert outcome_word(codec, prompt("hi")) == word
+    assert outcome_word(codec, prompt("hi")) is None
+
+
+def outcome_word(codec: MlxCodec, conversation: MessagesPrompt) -> str | None:
+    try:
+        codec.encode(conversation)
+    except RequestFailure as failure:
+        return failure.word
+    return None
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_TEMPLATE_ARGUMENTS))
+def test_a_template_argument_of_the_servers_is_named(codec: MlxCodec, name: str) -> None:
+    with pytest.raises(RequestFailure) as info:
+        codec.encode(prompt("hi", **{name: "x"}))
+    assert info.value.word == "unsupported_parameter"
+    assert info.value.data["param"] == f"chat_template_kwargs.{name}"
+
+
+def test_any_other_template_argument_is_the_templates(codec: MlxCodec) -> None:
+    """Parameters of every call between the worker and the template."""
+    for name in ("key", "kwargs", "args", "template", "context", "environment", "loop", "tokenizer"):
+        assert outcome_word(codec, prompt("hi", **{name: "x"})) is None
 
 
 def test_all_forms_of_a_conversation_together_have_the_time_of_one(tmp_path: Path, short_time: None) -> None:

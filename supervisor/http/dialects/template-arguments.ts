@@ -2,19 +2,33 @@ import type { ModelSettings } from "../../../shared/config.ts";
 import { LmxError } from "../../../shared/errors.ts";
 import type { ChatCompletionRequest } from "../../../shared/openai.ts";
 
-/** Arguments the worker itself gives to the chat template. */
-const RESERVED_TEMPLATE_ARGUMENTS = [
+/**
+ * Names that are the server's: arguments of the call that renders a template, and functions that templates call. The
+ * worker holds the same list (`RESERVED_TEMPLATE_ARGUMENTS` of worker/lmx_worker/prompt.py).
+ */
+export const RESERVED_TEMPLATE_ARGUMENTS = [
   "add_generation_prompt",
   "chat_template",
   "continue_final_message",
   "conversation",
+  "conversations",
+  "cycler",
+  "dict",
   "documents",
+  "joiner",
+  "lipsum",
   "max_length",
   "messages",
+  "namespace",
   "padding",
+  "raise_exception",
+  "range",
   "return_assistant_tokens_mask",
   "return_dict",
   "return_tensors",
+  "sanitize_control_tokens",
+  "self",
+  "strftime_now",
   "tokenize",
   "tokenizer_kwargs",
   "tools",
