@@ -12,6 +12,7 @@ import { ChoiceEvents } from "./choice-events.ts";
 import type { AnswerHead, Dialect, Encoded, InferenceCall } from "./dialects/dialect.ts";
 import { EVENT_STREAM_HEADERS } from "./dialects/server-sent-events.ts";
 import { eventStream } from "./event-stream.ts";
+import { jsonAnswer } from "./json-answer.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import { claimOwner } from "./middleware/claim-owner.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
@@ -108,7 +109,7 @@ async function wholeAnswer<Call extends InferenceCall>(
     c.get("share")?.keep(eventBytes(event));
     choices[index]?.events.push(event);
   }
-  return c.json(dialect.encode(head, call, choices));
+  return await jsonAnswer(c, dialect.encode(head, call, choices));
 }
 
 function streamAnswer<Call extends InferenceCall>(

@@ -3,11 +3,12 @@ import { LmxError } from "../../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest } from "../../../shared/generation.ts";
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from "../../../shared/openai.ts";
 import type { StreamEncoder } from "../stream-encoder.ts";
-import { encodeChatLogprobs } from "./chat-logprobs.ts";
+import { chatLogprobsPieces, encodeChatLogprobs } from "./chat-logprobs.ts";
 import { decodeMessages, decodeTools } from "./chat-messages.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { untilFirstToolCall } from "./first-tool-call.ts";
 import { inLines } from "./in-lines.ts";
+import { members, nestedPieces } from "./json-pieces.ts";
 import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
 import { decodeTemplateArguments } from "./template-arguments.ts";
@@ -72,44 +73,45 @@ function decodeLogprobs({
   throw new LmxError("invalid_request_error", problem, { param: "top_logprobs" });
 }
 
-function encode(head: AnswerHead, call: ChatCompletionCall, choices: readonly Choice[]): ChatCompletion {
+type ChatChoice = ChatCompletion["choices"][number];
+
+function* encode(head: AnswerHead, call: ChatCompletionCall, choices: readonly Choice[]): Generator<string> {
   const usage = new UsageSum(call.choicesPerPrompt);
-  return {
-    ...head,
-    object: "chat.completion",
-    choices: choices.map(({ events }, index) => {
-      const kept = call.oneToolCall
-        ? events.map(untilFirstToolCall()).filter((event) => event !== null)
-        : events;
-      const finish = kept.find((event) => event.type === "finish");
-      if (finish === undefined)
-        throw new LmxError("internal_error", "The generation ended without a finish reason.");
-      usage.add(index, finish.usage);
-      return encodeChoice(index, kept, finish.reason, call.logprobs);
-    }),
-    usage: usage.encode(),
-  };
+  yield `{${members({ ...head, object: "chat.completion" } satisfies Partial<ChatCompletion>)},"choices":`;
+  yield* nestedPieces(choices, ({ events }, index) => encodeChoice(index, events, call, usage));
+  yield `,"usage":${JSON.stringify(usage.encode() satisfies ChatCompletion["usage"])}}`;
 }
 
-function encodeChoice(
+function* encodeChoice(
   index: number,
   events: readonly GenerationEvent[],
-  finishReason: ChatCompletion["choices"][number]["finish_reason"],
-  withLogprobs: boolean,
-): ChatCompletion["choices"][number] {
+  call: ChatCompletionCall,
+  usage: UsageSum,
+): Generator<string> {
+  const kept = call.oneToolCall ? events.map(untilFirstToolCall()).filter((event) => event !== null) : events;
+  const finish = kept.find((event) => event.type === "finish");
+  if (finish === undefined)
+    throw new LmxError("internal_error", "The generation ended without a finish reason.");
+  usage.add(index, finish.usage);
+  const choice = { index, message: messageOf(kept), finish_reason: finish.reason };
+  yield `{${members(choice satisfies Partial<ChatChoice>)},"logprobs":`;
+  const tokens = kept.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
+  if (call.logprobs) yield* chatLogprobsPieces(tokens);
+  else yield "null";
+  yield "}";
+}
+
+function messageOf(events: readonly GenerationEvent[]): ChatChoice["message"] {
   const content = textOf(events, "text");
   const reasoning = textOf(events, "reasoning");
   const calls = events.filter((event) => event.type === "tool_call");
-  const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
-  const message: ChatCompletion["choices"][number]["message"] = {
+  return {
     role: "assistant",
     content: content === "" && calls.length > 0 ? null : content,
     refusal: null,
     ...(reasoning !== "" && { reasoning_content: reasoning, reasoning }),
     ...(calls.length > 0 && { tool_calls: calls.map(encodeToolCall) }),
   };
-  const logprobs = withLogprobs ? encodeChatLogprobs(tokens) : null;
-  return { index, message, logprobs, finish_reason: finishReason };
 }
 
 function stream(head: AnswerHead, call: ChatCompletionCall): StreamEncoder<ChoiceEvent> {

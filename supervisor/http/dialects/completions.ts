@@ -6,6 +6,7 @@ import type { StreamEncoder } from "../stream-encoder.ts";
 import { decodePrompts } from "./completion-prompts.ts";
 import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "./dialect.ts";
 import { inLines } from "./in-lines.ts";
+import { members, nestedPieces } from "./json-pieces.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
 import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "./server-sent-events.ts";
@@ -70,26 +71,32 @@ function refuseCombinations(body: CompletionRequest): void {
     throw unsupported("logprobs", "the prompt's own tokens have no log probabilities; leave out echo");
 }
 
-function encode(head: AnswerHead, call: CompletionCall, choices: readonly Choice[]): Completion {
+type CompletionChoice = Completion["choices"][number];
+
+function* encode(head: AnswerHead, call: CompletionCall, choices: readonly Choice[]): Generator<string> {
   const usage = new UsageSum(call.choicesPerPrompt);
-  return {
-    ...head,
-    object: "text_completion",
-    choices: choices.map(({ events, promptText }, index) => {
-      const finish = events.find((event) => event.type === "finish");
-      if (finish === undefined)
-        throw new LmxError("internal_error", "The generation ended without a finish reason.");
-      usage.add(index, finish.usage);
-      const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
-      return {
-        index,
-        text: (promptText ?? "") + events.map(textOf).join(""),
-        logprobs: call.logprobs ? new LegacyLogprobs().encode(tokens) : null,
-        finish_reason: finishReason(finish.reason),
-      };
-    }),
-    usage: usage.encode(),
-  };
+  yield `{${members({ ...head, object: "text_completion" } satisfies Partial<Completion>)},"choices":`;
+  yield* nestedPieces(choices, (choice, index) => encodeChoice(index, choice, call, usage));
+  yield `,"usage":${JSON.stringify(usage.encode() satisfies Completion["usage"])}}`;
+}
+
+function* encodeChoice(
+  index: number,
+  { events, promptText }: Choice,
+  call: CompletionCall,
+  usage: UsageSum,
+): Generator<string> {
+  const finish = events.find((event) => event.type === "finish");
+  if (finish === undefined)
+    throw new LmxError("internal_error", "The generation ended without a finish reason.");
+  usage.add(index, finish.usage);
+  const text = (promptText ?? "") + events.map(textOf).join("");
+  const finish_reason = finishReason(finish.reason);
+  yield `{${members({ index, text, finish_reason } satisfies Partial<CompletionChoice>)},"logprobs":`;
+  const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
+  if (call.logprobs) yield* new LegacyLogprobs().pieces(tokens);
+  else yield "null";
+  yield "}";
 }
 
 function stream(

@@ -56,8 +56,8 @@ export interface Dialect<Body, Call extends InferenceCall> {
    * @throws LmxError unsupported_parameter, invalid_request_error
    */
   decode(body: Body, settings: ModelSettings, assignedSeed: number): Decoded<Call>;
-  /** The whole answer as one object. */
-  encode(head: AnswerHead, call: Call, choices: readonly Choice[]): object;
+  /** The whole answer: one JSON object, in pieces none of which takes long to make. */
+  encode(head: AnswerHead, call: Call, choices: readonly Choice[]): Iterable<string>;
   /** The answer as server-sent events. @param promptTexts by choice, null where not asked for */
   stream(head: AnswerHead, call: Call, promptTexts: readonly (string | null)[]): StreamEncoder<ChoiceEvent>;
 }

@@ -1,5 +1,6 @@
 import type { TokenLogprob } from "../../../shared/generation.ts";
 import type { CompletionLogprobs } from "../../../shared/openai-completions.ts";
+import { arrayPieces } from "./json-pieces.ts";
 
 /** Log probabilities as Completions says them. It remembers how far the text has come: offsets go on from chunk to chunk. */
 export class LegacyLogprobs {
@@ -12,6 +13,19 @@ export class LegacyLogprobs {
       top_logprobs: tokens.map(encodeAlternatives),
       text_offset: tokens.map(({ bytes }) => this.#advance(bytes)),
     };
+  }
+
+  /** The same as JSON, in pieces. */
+  *pieces(tokens: readonly TokenLogprob[]): Generator<string> {
+    yield '{"tokens":';
+    yield* arrayPieces(tokens, ({ token }) => token);
+    yield ',"token_logprobs":';
+    yield* arrayPieces(tokens, ({ logprob }) => logprob);
+    yield ',"top_logprobs":';
+    yield* arrayPieces(tokens, encodeAlternatives);
+    yield ',"text_offset":';
+    yield* arrayPieces(tokens, ({ bytes }) => this.#advance(bytes));
+    yield "}";
   }
 
   /** Where these bytes begin, in characters; a token that continues a character begins where that does. */

@@ -78,11 +78,12 @@ function streamOf(extra: object) {
 
 /** The whole answer to a request with these options, out of the events of each choice. */
 function encode(extra: object, ...choices: (readonly GenerationEvent[])[]) {
-  return chatCompletions.encode(
+  const pieces = chatCompletions.encode(
     HEAD,
     decode(extra),
     choices.map((events) => ({ promptText: null, events })),
-  ) as ChatCompletion;
+  );
+  return JSON.parse([...pieces].join("")) as ChatCompletion;
 }
 
 function messagesOf(extra: object) {

@@ -119,11 +119,12 @@ describe("decoding a completion", () => {
 });
 
 function encode(extra: object, promptText: string | null, ...choices: (readonly GenerationEvent[])[]) {
-  return completions.encode(
+  const pieces = completions.encode(
     HEAD,
     decode(extra),
     choices.map((events) => ({ promptText, events })),
-  ) as Completion;
+  );
+  return JSON.parse([...pieces].join("")) as Completion;
 }
 
 describe("a whole completion", () => {
