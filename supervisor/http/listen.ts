@@ -99,6 +99,8 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
       requireHostHeader: false,
     },
     (request, response) => {
+      // The system hands over two thousand requests at once: those behind a refusal must cost as good as nothing.
+      if (turns.isRefused(request.socket)) return;
       const begin = () => {
         response.setTimeout(unreadTimeoutMs, () => cutUnread(request));
         discardRest(request, response);

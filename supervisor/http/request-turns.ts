@@ -13,6 +13,11 @@ export class RequestTurns {
   /** Behind the one that is being answered; null: there were too many, and nothing on this connection is begun any more. */
   readonly #waiting = new WeakMap<Socket, (() => void)[] | null>();
 
+  /** More waited on this connection than may, and nothing that came behind them is looked at. */
+  isRefused(socket: Socket): boolean {
+    return this.#waiting.get(socket) === null;
+  }
+
   /**
    * @param begin called when everything before it is answered; never when the connection has gone by then
    * @param onTooMany called once for a connection
