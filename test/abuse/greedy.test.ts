@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import { BYSTANDER, ChaosService } from "../chaos/chaos-service.ts";
+import { waitUntil } from "../chaos/wait-until.ts";
 import { abuse, isWhole } from "./row.ts";
 import { underAbuse } from "./under-abuse.ts";
 
 const STREAMS = 100;
 const TOKENS = isWhole ? 400 : 200;
+/** As many streams as the worker has places: `max_concurrency` where nothing is configured. */
+const PLACES = 32;
+/** So many that a newcomer can be late on a busy machine and still comes before their end. */
+const LONG_TOKENS = 500;
+const FULL_WITHIN_MS = 60_000;
 /** Of a full batch of the tiny model, on two processors that attacker and supervisor share. Milliseconds. */
 const STEP_MS = 250;
 /** A step of a full batch takes as long for the other client's row as for those beside it. */
@@ -18,6 +24,36 @@ beforeAll(async () => {
 
 afterAll(() => service?.dispose());
 
+// First, and without a client that asks all the time: a place would be kept for that one, or become free by its leaving.
+abuse(
+  "U1",
+  "a client that comes when every place is taken has its first token before any is given up",
+  async () => {
+    let ended = 0;
+    const begun = new Set<number>();
+    const greedy = Array.from({ length: PLACES }, async (_, n) => {
+      const answer = await service.ask(
+        BYSTANDER,
+        `story ${n}`,
+        { user: "greedy", max_tokens: LONG_TOKENS },
+        () => begun.add(n),
+      );
+      ended += 1;
+      return answer;
+    });
+    await waitUntil("every place is taken", () => begun.size === PLACES, FULL_WITHIN_MS);
+    let endedBefore: number | null = null;
+    const newcomer = await service.ask(BYSTANDER, "go on", { user: "newcomer", max_tokens: 8 }, () => {
+      endedBefore ??= ended;
+    });
+    expect(newcomer.error).toBeNull();
+    // Without its turn it waits for the end of one of them.
+    expect(endedBefore).toBe(0);
+    const answers = await Promise.all(greedy);
+    expect(answers.filter(({ error, finish }) => error !== null || finish !== "length")).toEqual([]);
+  },
+);
+
 abuse("U1", "a hundred greedy streams of the model that another client asks", async () => {
   const greedy = async () => {
     const answers = await Promise.all(
@@ -30,7 +66,7 @@ abuse("U1", "a hundred greedy streams of the model that another client asks", as
     greedy,
     SHARED_BATCH,
   );
-  // Times are for the whole run, on a machine at rest; its requests were answered meanwhile, or this was not reached.
+  // Times are for the whole run, on a machine at rest; the order is asserted above.
   if (!isWhole) return;
   // Without its turns it waits for hundreds of steps and then takes forty of its own.
   expect(firstTokenMs).toBeLessThan(disturbedMs / 2);
