@@ -7,6 +7,7 @@ import type { BodyDecoder } from "./body/body-decoder.ts";
 import type { UploadPace } from "./body/upload-pace.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { OwnedRequest, Owners } from "./owners.ts";
+import type { RefusalLog } from "./refusal-log.ts";
 import type { RequestMemory, RequestShare } from "./request-memory.ts";
 import type { Service } from "./service.ts";
 
@@ -65,6 +66,7 @@ export interface RouteContext {
   readonly service: Service;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly refusals: RefusalLog;
   readonly requestMemory: RequestMemory;
   readonly owners: Owners;
   /** In force now. */

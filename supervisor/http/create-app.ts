@@ -92,7 +92,7 @@ export function createApp(options: AppOptions): App {
   const apiKeys = () => config().api_keys;
   const clients = () => config().clients;
   const limits = { requestMemory, owners, apiKeys, clients };
-  const context = { cluster, service, metrics, log, keepAliveMs, bodies, ...limits };
+  const context = { cluster, service, metrics, log, refusals, keepAliveMs, bodies, ...limits };
   addHealthRoutes(app, context);
   addModelsRoutes(app, context);
   addChatCompletionsRoute(app, context);
@@ -116,14 +116,18 @@ export function createApp(options: AppOptions): App {
   app.notFound((c) =>
     respondWithError(c, new LmxError("not_found", `No such path: ${c.req.path.slice(0, 200)}.`)),
   );
-  app.onError((thrown, c) => answerError(c, toLmxError(thrown), log));
+  app.onError((thrown, c) => answerError(c, toLmxError(thrown), { log, refusals }));
   return app;
 }
 
-function answerError(c: Context<AppEnv>, error: LmxError, log: Logger): Response {
+function answerError(
+  c: Context<AppEnv>,
+  error: LmxError,
+  logs: { readonly log: Logger; readonly refusals: RefusalLog },
+): Response {
   // Nobody reads this answer, and what was thrown is an echo of the disconnect.
   if (c.req.raw.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
-  logUnexpected(log, c.get("requestId"), error);
+  logUnexpected(logs, { requestId: c.get("requestId"), model: c.get("model") }, error);
   return respondWithError(c, error);
 }
 

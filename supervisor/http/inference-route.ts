@@ -114,7 +114,7 @@ async function wholeAnswer<Call extends InferenceCall>(
 
 function streamAnswer<Call extends InferenceCall>(
   c: Context<AppEnv>,
-  { log, keepAliveMs, clients }: RouteContext,
+  { log, refusals, keepAliveMs, clients }: RouteContext,
   dialect: Dialect<never, Call>,
   head: AnswerHead,
   call: Call,
@@ -133,7 +133,8 @@ function streamAnswer<Call extends InferenceCall>(
     onEnd: (outcome, error) => {
       // Whatever has not ended by itself ends now.
       over.abort();
-      if (error !== undefined) logUnexpected(log, c.get("requestId"), error);
+      const request = { requestId: c.get("requestId"), model: call.model };
+      if (error !== undefined) logUnexpected({ log, refusals }, request, error);
       end.resolve({ outcome, code: error?.code });
     },
   });

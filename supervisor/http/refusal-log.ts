@@ -13,6 +13,8 @@ export interface RefusalKind {
   readonly status: number;
   /** Our word for why. */
   readonly code: string | undefined;
+  /** The model whose worker failed; one that is loaded, whatever the client named. */
+  readonly model?: string | undefined;
 }
 
 /** A kind that is being refused just now. */
@@ -48,7 +50,7 @@ export class RefusalLog {
 
   /** @param writeInFull writes the line of this refusal; called unless it is only counted */
   note(kind: RefusalKind, writeInFull: () => void): void {
-    const own = JSON.stringify([kind.peer, kind.status, kind.code]);
+    const own = JSON.stringify([kind.peer, kind.status, kind.code, kind.model]);
     const isRoom = this.#open.has(own) || this.#open.size < this.#mostKinds;
     const key = isRoom ? own : "the others";
     const known = this.#open.get(key);
