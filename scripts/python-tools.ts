@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { loadConfig } from "../supervisor/config/load-config.ts";
 import { packageFiles } from "../supervisor/host/package-files.ts";
-import { loadConfig } from "../supervisor/load-config.ts";
 import { ensureRuntime } from "../supervisor/runtime/ensure-runtime.ts";
 import { RuntimeBuildError } from "../supervisor/runtime/runtime-build-error.ts";
 import { showRuntimeProgress } from "../supervisor/runtime/show-runtime-progress.ts";

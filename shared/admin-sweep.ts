@@ -9,14 +9,14 @@ export const knownLimitSchema = z.object({
   reason: z.string(),
 });
 
-/** One line of `python -m lmx_worker.reduced --list`. */
+/** One line of `python -m reduced_models --list`. */
 export const reducedArchitectureSchema = z.object({
   arch: z.string(),
   family: z.string().describe("the module of mlx_lm that computes it"),
   limit: knownLimitSchema.nullish(),
 });
 
-/** The last line of `python -m lmx_worker.reduced --arch NAME --out DIR`. */
+/** The last line of `python -m reduced_models --arch NAME --out DIR`. */
 export const reducedBuildSchema = z.union([
   z.object({ arch: z.string(), path: z.string(), parameters: z.number().int(), bytes: z.number().int() }),
   z.object({ arch: z.string(), error: z.object({ type: z.string(), message: z.string() }) }),

@@ -138,7 +138,7 @@ export const canaryParams = z.object({
   prompt: textSchema.nullable(),
   max_tokens: z.number().int().min(1).max(MAX_CANARY_TOKENS),
 });
-/** Raw evidence; the verdict is policy/canary.ts. */
+/** Raw evidence; the verdict is policy/watch/canary.ts. */
 export const canaryResult = z.object({
   token_ids: z.array(tokenIdSchema).max(MAX_CANARY_TOKENS),
   text: z.string().max(MAX_CANARY_CHARACTERS),

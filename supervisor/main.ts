@@ -25,7 +25,7 @@ const code = await runCli(
   {
     version: packageFiles().version,
     // Of no use to the other commands, and most of the program.
-    serve: async (flags) => (await import("./serve.ts")).serve(flags),
+    serve: async (flags) => (await import("./service/serve.ts")).serve(flags),
   },
 );
 // What is written to a pipe waits in memory, and an exit would cut it off. A service does not wait for its reader.

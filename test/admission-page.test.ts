@@ -3,12 +3,16 @@ import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { configSchema } from "../shared/config.ts";
 import type { ErrorCode } from "../shared/errors.ts";
-import { type AdmissionFacts, decideAdmission } from "../supervisor/policy/admission.ts";
-import type { ArchitectureFinding } from "../supervisor/policy/architecture-finding.ts";
-import { classifyAnswer, classifyTimeout } from "../supervisor/policy/failure.ts";
-import { judgeInspectExit } from "../supervisor/policy/inspect-exit.ts";
-import { judgeProblem } from "../supervisor/policy/judge-problem.ts";
-import type { ProblemKind, SnapshotFacts, SnapshotProblem } from "../supervisor/policy/snapshot-facts.ts";
+import { type AdmissionFacts, decideAdmission } from "../supervisor/policy/admission/admission.ts";
+import type { ArchitectureFinding } from "../supervisor/policy/admission/architecture-finding.ts";
+import { judgeProblem } from "../supervisor/policy/admission/judge-problem.ts";
+import type {
+  ProblemKind,
+  SnapshotFacts,
+  SnapshotProblem,
+} from "../supervisor/policy/admission/snapshot-facts.ts";
+import { classifyAnswer, classifyTimeout } from "../supervisor/policy/diagnosis/failure.ts";
+import { judgeInspectExit } from "../supervisor/policy/diagnosis/inspect-exit.ts";
 
 const PAGE = new URL("../docs/admission.md", import.meta.url);
 

@@ -12,7 +12,7 @@ import {
   timeoutsSchema,
 } from "../shared/config.ts";
 import { EXTERNAL_SETTINGS } from "../supervisor/config/config-sources.ts";
-import { type Effect, effectOf, type Path } from "../supervisor/policy/plan-reload.ts";
+import { type Effect, effectOf, type Path } from "../supervisor/policy/service/plan-reload.ts";
 import { expectPageParts } from "./support/page-parts.ts";
 
 const PAGE = join(import.meta.dirname, "..", "docs", "configuration.md");

@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { maxHeaderSize } from "node:http";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { configPaths } from "../supervisor/config/load-config.ts";
 import { logFileIn, workerLogIn } from "../supervisor/host/log-file.ts";
 import type { HttpConfig } from "../supervisor/http/app-context.ts";
 import { INFERENCE_LIMITS } from "../supervisor/http/body/body-limits.ts";
-import { configPaths } from "../supervisor/load-config.ts";
-import { workerCommand } from "../supervisor/process/worker-command.ts";
+import { workerCommand } from "../supervisor/workers/worker-command.ts";
 import { testApp } from "./http/test-app.ts";
 import { expectPageParts } from "./support/page-parts.ts";
 

@@ -1,5 +1,5 @@
 import type { Compatibility } from "../../shared/admin.ts";
-import { compareVersionTexts } from "../policy/version-range.ts";
+import { compareVersionTexts } from "../policy/admission/version-range.ts";
 import type { Command } from "./command.ts";
 import { askCompatibility, COMPAT_HELP, COMPAT_OPTIONS, outcomeStyle } from "./compat-query.ts";
 import { EXIT_CODES } from "./exit-codes.ts";

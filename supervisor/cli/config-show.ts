@@ -1,6 +1,6 @@
 import type { Config } from "../../shared/config.ts";
 import { EXTERNAL_SETTINGS } from "../config/config-sources.ts";
-import { type LoadedConfig, loadConfig } from "../load-config.ts";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { type Command, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { formatTable, printable } from "./printable.ts";

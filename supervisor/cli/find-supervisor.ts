@@ -1,8 +1,8 @@
 import { lstatSync } from "node:fs";
 import { dirname } from "node:path";
+import { configPaths, type LoadedConfig } from "../config/load-config.ts";
 import { type NotedAddress, readAddress } from "../host/address-file.ts";
 import { whyNotPrivate } from "../host/private-directory.ts";
-import { configPaths, type LoadedConfig } from "../load-config.ts";
 import { notYours } from "./api-errors.ts";
 import { CliError, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
+import type { LoadedConfig } from "../config/load-config.ts";
 import { packageFiles } from "../host/package-files.ts";
-import type { LoadedConfig } from "../load-config.ts";
 import { type Catalogue, createCatalogue } from "../models/catalogue.ts";
 import { DEMO_MODEL_ID, modelRoots } from "../models/model-roots.ts";
 import type { CliIo } from "./command.ts";

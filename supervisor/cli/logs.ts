@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { configPaths } from "../config/load-config.ts";
 import { logFileIn, workerLogIn } from "../host/log-file.ts";
-import { configPaths } from "../load-config.ts";
 import { CliError, type Command, type CommandInput, numberOption, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { followLog } from "./follow-log.ts";

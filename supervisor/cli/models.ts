@@ -1,6 +1,6 @@
 import { type ModelDetail, modelListSchema } from "../../shared/admin.ts";
 import { ConfigError } from "../config/config-problem.ts";
-import { type LoadedConfig, loadConfig } from "../load-config.ts";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { connect } from "./admin-client.ts";
 import { CliError, type CliIo, type Command, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";

@@ -7,7 +7,7 @@ import type {
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
 import type { GenerationEvent } from "../../shared/generation.ts";
-import type { EncodedRequest } from "./encoded-request.ts";
+import type { EncodedRequest } from "../workers/encoded-request.ts";
 
 /** A generation a worker has accepted: HTTP 200 may go out. */
 export interface Generation {

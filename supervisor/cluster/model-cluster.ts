@@ -8,14 +8,14 @@ import type {
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError, serverStopping } from "../../shared/errors.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
-import { atMost } from "../host/at-most.ts";
+import { atMost } from "../host/with-timeout.ts";
 import type { Catalogue } from "../models/catalogue.ts";
+import type { EncodedRequest } from "../workers/encoded-request.ts";
+import type { HolderUse } from "./admission/memory-ledger.ts";
 import { AutoLoad } from "./auto-load.ts";
 import type { Actor, Cluster, Generation, LoadOptions, OperatorWord, RequestOrigin } from "./cluster.ts";
-import type { EncodedRequest } from "./encoded-request.ts";
-import { GenerationRun } from "./generation-run.ts";
-import type { HolderUse } from "./memory-ledger.ts";
 import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
+import { GenerationRun } from "./requests/generation-run.ts";
 
 /** A listing may be this much behind the disk. Milliseconds. */
 const LISTING_AGE_MS = 2_000;

@@ -8,17 +8,22 @@ import type {
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness, ReadinessReason } from "../../shared/readiness.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
-import type { FailureRecord } from "../policy/failure-record.ts";
-import { currentWorker, holdsMemory, type ModelState, type Overrides } from "../policy/model-state.ts";
-import { mayStart } from "../policy/quarantine.ts";
+import type { FailureRecord } from "../policy/lifecycle/failure-record.ts";
+import {
+  currentWorker,
+  holdsMemory,
+  type ModelState,
+  type Overrides,
+} from "../policy/lifecycle/model-state.ts";
+import { mayStart } from "../policy/lifecycle/quarantine.ts";
+import type { HolderUse } from "./admission/memory-ledger.ts";
 import type { RequestOrigin } from "./cluster.ts";
-import { HeldRequests } from "./held-requests.ts";
-import { loadFailure, refusal, unloadedMeanwhile } from "./load-errors.ts";
-import { loadChecks, loadResult } from "./load-result.ts";
-import type { HolderUse } from "./memory-ledger.ts";
-import { type MachinePorts, ModelMachine } from "./model-machine.ts";
-import { capabilitiesOf, readinessOf } from "./model-view.ts";
-import type { Fingerprint, Seat } from "./request-seats.ts";
+import { loadFailure, refusal, unloadedMeanwhile } from "./model/load-errors.ts";
+import { loadChecks, loadResult } from "./model/load-result.ts";
+import { type MachinePorts, ModelMachine } from "./model/model-controller.ts";
+import { capabilitiesOf, readinessOf } from "./model/model-view.ts";
+import type { Fingerprint, Seat } from "./model/request-slots.ts";
+import { HeldRequests } from "./requests/request-gate.ts";
 
 export type HostPorts = MachinePorts;
 

@@ -4,11 +4,11 @@ import type { Config } from "../../shared/config.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { BodyDecoder } from "./body/body-decoder.ts";
+import type { RequestMemory, RequestShare } from "./body/request-memory.ts";
 import type { UploadPace } from "./body/upload-pace.ts";
+import type { OwnedRequest, Owners } from "./callers/owners.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import type { OwnedRequest, Owners } from "./owners.ts";
 import type { RefusalLog } from "./refusal-log.ts";
-import type { RequestMemory, RequestShare } from "./request-memory.ts";
 import type { Service } from "./service.ts";
 
 /** What the access log shows when the client left before the answer; it is never seen on the wire. */

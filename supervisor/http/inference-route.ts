@@ -8,15 +8,15 @@ import { INFERENCE_LIMITS } from "./body/body-limits.ts";
 import { type CallOf, INFERENCE_APIS, type InferenceApi } from "./body/inference-apis.ts";
 import { readBody } from "./body/read-body.ts";
 import { requireJson } from "./body/require-json.ts";
-import { ChoiceEvents } from "./choice-events.ts";
 import type { AnswerHead, Dialect, Encoded, InferenceCall } from "./dialects/dialect.ts";
-import { EVENT_STREAM_HEADERS } from "./dialects/server-sent-events.ts";
-import { eventStream } from "./event-stream.ts";
-import { jsonAnswer } from "./json-answer.ts";
 import { logUnexpected } from "./log-unexpected.ts";
 import { claimOwner } from "./middleware/claim-owner.ts";
 import { limitRequestMemory } from "./middleware/limit-request-memory.ts";
 import { refuseWhileDraining } from "./middleware/refuse-while-draining.ts";
+import { ChoiceEvents } from "./streaming/choice-events.ts";
+import { eventStream } from "./streaming/event-stream.ts";
+import { jsonAnswer } from "./streaming/json-answer.ts";
+import { EVENT_STREAM_HEADERS } from "./streaming/server-sent-events.ts";
 
 /** randomInt takes no wider range. */
 const SEED_LIMIT = 2 ** 48 - 1;

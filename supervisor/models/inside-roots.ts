@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { atMost } from "../host/at-most.ts";
+import { atMost } from "../host/with-timeout.ts";
 import { entriesIn } from "./entries-in.ts";
 import { mapSome } from "./map-some.ts";
 

@@ -1,4 +1,4 @@
-import { atMost } from "../host/at-most.ts";
+import { atMost } from "../host/with-timeout.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { RootScan } from "./root-scan.ts";
 import type { ScanLog } from "./scan-reporter.ts";

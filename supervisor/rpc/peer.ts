@@ -2,7 +2,7 @@ import { plainText } from "../../shared/plain-text.ts";
 import { jsonPieces } from "../json/raw-json.ts";
 import type { LineFault, LineLimits } from "./line-measure.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { patientTimer } from "./patient-timer.ts";
+import { patientTimer } from "./suspend-aware-timer.ts";
 
 /** Where lines go. The peer never learns what is behind it. */
 export interface LineSink {

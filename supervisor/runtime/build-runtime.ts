@@ -8,7 +8,7 @@ import type { PythonFacts } from "./python-facts.ts";
 import { type BuildStep, runBuildStep } from "./run-build-step.ts";
 import { RuntimeBuildError } from "./runtime-build-error.ts";
 import { pythonOf, writeMarker } from "./runtime-marker.ts";
-import { removeTree, workshopFor } from "./workshop.ts";
+import { removeTree, workshopFor } from "./staging-directory.ts";
 
 /** What a build tells while it runs. */
 export type RuntimeProgress =

@@ -7,7 +7,7 @@ import { locateRuntime, runtimePlace } from "./locate-runtime.ts";
 import { abortedBuild, exposedRuntime } from "./runtime-build-error.ts";
 import { runtimeExposure } from "./runtime-exposure.ts";
 import type { Runtime } from "./runtime-marker.ts";
-import { removeAbandonedWorkshops } from "./workshop.ts";
+import { removeAbandonedWorkshops } from "./staging-directory.ts";
 
 export interface EnsureRuntimeOptions {
   readonly runtimesDirectory: string;

@@ -1,4 +1,4 @@
-import type { Exposure } from "../policy/strict-modes.ts";
+import type { Exposure } from "../policy/service/strict-modes.ts";
 
 /** What kept the Python runtime from being built, or from being used. */
 export type BuildFailureKind =

@@ -2,7 +2,7 @@ import type { Dirent, Stats } from "node:fs";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { ownAccount } from "../host/own-account.ts";
-import { type Account, type Exposure, exposureOf } from "../policy/strict-modes.ts";
+import { type Account, type Exposure, exposureOf } from "../policy/service/strict-modes.ts";
 
 /** Down to the packages in lib/python3.x/site-packages, but not into them. */
 const LEVELS = 4;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { type Dossier, dossierSchema } from "../../shared/dossier.ts";
-import { isDossierId, surplusDossiers } from "../policy/dossier.ts";
+import { isDossierId, surplusDossiers } from "../policy/diagnosis/dossier.ts";
 import { type DocumentFormat, decodeDocument } from "./document-format.ts";
 import { DurableFile } from "./durable-file.ts";
 import { type Files, realFiles, systemErrorCode } from "./files.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { LoadIntent } from "../policy/open-intents.ts";
+import type { LoadIntent } from "../policy/service/open-intents.ts";
 import { openRows, type RowFormat, type StoreHealth, type StoreOptions } from "./row-store.ts";
 
 const row: z.ZodType<LoadIntent> = z.object({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type EpochMs, type FailureRecord, NO_FAILURES } from "../policy/failure-record.ts";
+import { type EpochMs, type FailureRecord, NO_FAILURES } from "../policy/lifecycle/failure-record.ts";
 import { openRows, type RowFormat, type StoreHealth, type StoreOptions } from "./row-store.ts";
 
 /** Model keys that are remembered. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { EpochMs } from "../policy/failure-record.ts";
-import type { ServiceStart } from "../policy/service-start.ts";
+import type { EpochMs } from "../policy/lifecycle/failure-record.ts";
+import type { ServiceStart } from "../policy/service/service-start.ts";
 import { openRows, type RowFormat, type StoreHealth, type StoreOptions } from "./row-store.ts";
 
 const row: z.ZodType<ServiceStart> = z.object({

@@ -26,7 +26,7 @@ const paced: Edit = {
 };
 /** A client without a row gets one of those of a client with many. */
 const turns: Edit = {
-  file: "worker/lmx_worker/pacing.py",
+  file: "worker/lmx_worker/scheduling/schedule_policy.py",
   remove: "            return interrupted\n",
   put: "            return ()\n",
 };
@@ -53,7 +53,7 @@ export const ABUSE_GUARDS: Readonly<Record<AbuseId, Guard>> = {
   B12: { file: `${BODY}/decode-pool.ts`, remove: "const MAX_THREADS = 2;", put: "const MAX_THREADS = 64;" },
   B13: measured,
   T1: {
-    file: "worker/lmx_worker/generations.py",
+    file: "worker/lmx_worker/scheduling/scheduler.py",
     remove: "        check_size(prompt, codec.longest_token_bytes, self._model.facts)\n",
     put: "",
   },
@@ -89,14 +89,14 @@ export const ABUSE_GUARDS: Readonly<Record<AbuseId, Guard>> = {
   C2: paced,
   C3: turns,
   C4: {
-    file: "supervisor/policy/connection-limit.ts",
+    file: "supervisor/policy/requests/connection-limit.ts",
     remove: 'if (open < limit) return { kind: "accept" };',
     put: 'if (open >= 0) return { kind: "accept" };',
   },
   L1: summedUp,
   L2: summedUp,
   L3: {
-    file: "supervisor/http/listen.ts",
+    file: "supervisor/http/server/listen.ts",
     remove: '  server.on("clientError", (error, socket) => answerBadHttp(error, socket, onBadHttp));\n',
     put: "",
   },

@@ -1,4 +1,4 @@
-import { percentile } from "../../supervisor/policy/percentile.ts";
+import { percentile } from "../../supervisor/telemetry/percentile.ts";
 import type { Sightings } from "./witness.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { percentile } from "../../supervisor/policy/percentile.ts";
+import { percentile } from "../../supervisor/telemetry/percentile.ts";
 import { BYSTANDER, type ChaosService } from "../chaos/chaos-service.ts";
 import { forgetPeak, peakResidentBytes, residentBytes, zombiesOf } from "../chaos/processes.ts";
 import { waitUntil } from "../chaos/wait-until.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import type { AdmissionVerdict } from "../../supervisor/policy/admission.ts";
+import type { AdmissionVerdict } from "../../supervisor/policy/admission/admission.ts";
 import {
   askInspection,
   askOracle,

@@ -3,18 +3,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { packageFiles } from "../../supervisor/host/package-files.ts";
 import {
   findArchitecture,
   needsTokenizerCode,
   readArchitectures,
-} from "../../supervisor/models/architectures.ts";
+} from "../../supervisor/backends/mlx/architectures.ts";
+import { packageFiles } from "../../supervisor/host/package-files.ts";
 import { inspectSnapshot } from "../../supervisor/models/snapshot/inspect-snapshot.ts";
 import {
   type AdmissionFacts,
   type AdmissionVerdict,
   decideAdmission,
-} from "../../supervisor/policy/admission.ts";
+} from "../../supervisor/policy/admission/admission.ts";
 
 /** One directory of the corpus: a tiny real model with one thing done to it. */
 export interface DamagedModel {

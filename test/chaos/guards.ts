@@ -22,111 +22,109 @@ export function editsOf(guard: Guard): readonly Edit[] {
   return [guard, ...(guard.also ?? [])];
 }
 
-const CLUSTER = "supervisor/cluster";
-const POLICY = "supervisor/policy";
 const STORE = "supervisor/store";
 
 const noHeartbeat: Guard = {
-  file: `${CLUSTER}/heartbeat.ts`,
+  file: "supervisor/workers/heartbeat.ts",
   remove: "const MISSES_UNTIL_HUNG = 3;",
   put: "const MISSES_UNTIL_HUNG = Number.POSITIVE_INFINITY;",
 };
 
 /** One for each row, the one that matters most; `npm run guards` takes each out and sees the row fail. */
 export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
-  W1: { file: `${CLUSTER}/model-workers.ts`, remove: "    session.loseAll();\n", put: "" },
+  W1: { file: "supervisor/cluster/model/model-workers.ts", remove: "    session.loseAll();\n", put: "" },
   W2: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: "settle(code, signal, null)",
     put: "settle(code, null, null)",
   },
   W3: {
-    file: `${CLUSTER}/worker-slot.ts`,
+    file: "supervisor/workers/worker-slot.ts",
     remove: "explained.blamesModel ?",
     put: "explained.blamesModel && exit.code !== 0 ?",
   },
   W4: {
-    file: `${POLICY}/failure.ts`,
+    file: "supervisor/policy/diagnosis/failure.ts",
     remove: '  if (phase === "starting" && signal === null && fatal === null) return "environment";\n',
     put: "",
   },
   W5: noHeartbeat,
   W6: {
-    file: `${CLUSTER}/heartbeat.ts`,
+    file: "supervisor/workers/heartbeat.ts",
     remove: "const MISSES_UNTIL_HUNG = 3;",
     put: "const MISSES_UNTIL_HUNG = 1;",
   },
   W7: noHeartbeat,
-  W8: { file: `${CLUSTER}/worker-watch.ts`, remove: 'if (verdict === "stuck")', put: "if (false)" },
-  W9: { file: `${CLUSTER}/load-worker.ts`, remove: ", stall.stalled]", put: "]" },
+  W8: { file: "supervisor/workers/worker-watch.ts", remove: 'if (verdict === "stuck")', put: "if (false)" },
+  W9: { file: "supervisor/workers/load-worker.ts", remove: ", stall.stalled]", put: "]" },
   W10: {
-    file: `${POLICY}/quarantine-step.ts`,
+    file: "supervisor/policy/lifecycle/quarantine-step.ts",
     remove: '  if (failures >= numbers.threshold) return "threshold";\n',
     put: "",
   },
   W11: {
-    file: `${POLICY}/quarantine.ts`,
+    file: "supervisor/policy/lifecycle/quarantine.ts",
     remove:
       '      case "free":\n      case "quarantined":\n        return unchanged(current);\n      default:\n        return current.standing',
     put: '      case "free":\n      case "quarantined":\n        return unchanged({ ...current, failures: 0 });\n      default:\n        return current.standing',
   },
   W12: {
-    file: `${POLICY}/quarantine-step.ts`,
+    file: "supervisor/policy/lifecycle/quarantine-step.ts",
     remove: 'return recent.length >= numbers.slowFlapFailures ? "slow-flap" : null;',
     put: "return null;",
   },
   W13: {
-    file: `${POLICY}/quarantine.ts`,
+    file: "supervisor/policy/lifecycle/quarantine.ts",
     remove: "record: { ...current, cleanSince, standing: probation },",
     put: 'record: { ...current, cleanSince, standing: { kind: "free" } },',
   },
   W14: {
-    file: `${POLICY}/quarantine-step.ts`,
+    file: "supervisor/policy/lifecycle/quarantine-step.ts",
     remove: '  if (standing.kind === "probation") return "probation";\n',
     put: "",
   },
   W15: {
-    file: `${CLUSTER}/model-machine.ts`,
+    file: "supervisor/cluster/model/model-controller.ts",
     remove: 'this.dispatch({ kind: "key-changed", record });',
     put: "",
   },
   W16: {
-    file: `${CLUSTER}/model-machine.ts`,
+    file: "supervisor/cluster/model/model-controller.ts",
     remove: "return counts ? event :",
     put: "return true ? event :",
   },
   W17: {
-    file: `${CLUSTER}/load-worker.ts`,
+    file: "supervisor/workers/load-worker.ts",
     remove: 'if (verdict.kind === "pass") return',
     put: "if (verdict.kind !== undefined) return",
   },
   W18: {
-    file: `${CLUSTER}/worker-watch.ts`,
+    file: "supervisor/workers/worker-watch.ts",
     remove: "const verdict = judgeFootprint(this.#readings, capBytes);",
     put: 'const verdict = "fine";',
   },
   W19: {
-    file: "supervisor/process/stop-ladder.ts",
+    file: "supervisor/workers/stop-ladder.ts",
     remove: '  if (await goneWithin(target, TERM_GRACE_MS)) return;\n  target.signal("SIGKILL");\n',
     put: "",
   },
   W20: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: 'child.once("exit", (code, signal) => {',
     put: 'child.once("close", (code, signal) => {',
   },
   W21: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: "        resolve({ code, signal,",
     put: '        if (signal !== "SIGBUS") resolve({ code, signal,',
   },
   W22: {
-    file: "supervisor/process/end-descendants.ts",
+    file: "supervisor/workers/end-descendants.ts",
     remove: "    if (found.length === 0) break;\n",
     put: "    break;\n",
   },
   P1: {
-    file: `${CLUSTER}/worker-session.ts`,
+    file: "supervisor/workers/worker-session.ts",
     remove: "if (!isTooMany && !isFinal(violation)) return;",
     put: "if (!isFinal(violation)) return;",
   },
@@ -142,18 +140,18 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "this.#pend(Buffer.from(Buffer.from(chunk.subarray(start)).toString())) }",
   },
   P5: {
-    file: `${CLUSTER}/worker-session.ts`,
+    file: "supervisor/workers/worker-session.ts",
     remove: "      this.#refuseRow(id, listener);\n",
     put: "",
   },
   P6: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: 'this.#child.stderr.on("data", (chunk: Buffer) => {',
     put: 'this.#child.stderr.once("data", (chunk: Buffer) => {\n      this.#child.stderr.pause();',
   },
   // Either the write fails or the exit tells; errors of the pipes themselves are heard by execa too.
   P7: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: '        this.#peer.close("the worker exited");\n',
     put: "",
     also: [
@@ -164,9 +162,9 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
       },
     ],
   },
-  P8: { file: "supervisor/process/worker-process.ts", remove: "    buffer: false,\n", put: "" },
+  P8: { file: "supervisor/workers/worker-process.ts", remove: "    buffer: false,\n", put: "" },
   P9: {
-    file: `${CLUSTER}/worker-session.ts`,
+    file: "supervisor/workers/worker-session.ts",
     remove: 'this.#dropNotification("row", typeof id !== "string");',
     put: 'this.#dropNotification("row", true);',
   },
@@ -181,7 +179,7 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "return null;",
   },
   P12: {
-    file: `${CLUSTER}/worker-watch.ts`,
+    file: "supervisor/workers/worker-watch.ts",
     remove: 'if (!IS_MEASURED) this.#noteMemory(bytes, "worker");',
     put: 'this.#noteMemory(bytes, "system");',
   },
@@ -191,22 +189,22 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "",
   },
   S2: {
-    file: `${POLICY}/service-start.ts`,
+    file: "supervisor/policy/service/service-start.ts",
     remove: "if (uncleanEnds < numbers.limit) return",
     put: "if (uncleanEnds >= 0) return",
   },
   S3: {
-    file: "supervisor/unasked-loads.ts",
+    file: "supervisor/service/unasked-loads.ts",
     remove: "new Set(keysThatMayHaveTakenTheHostDown(left, state.bootId))",
     put: "new Set<string>()",
   },
   S4: {
-    file: "supervisor/service-mode.ts",
+    file: "supervisor/service/service-mode.ts",
     remove: "await this.#options.journal.markStopped(Date.now());",
     put: "",
   },
   S5: {
-    file: `${POLICY}/failure-record.ts`,
+    file: "supervisor/policy/lifecycle/failure-record.ts",
     remove: "standing: standingWithinReach(record, now, numbers),",
     put: "",
   },
@@ -216,13 +214,13 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "",
   },
   S7: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove:
       'this.#handlers.onViolation({ kind: "reader-failed", excerpt: String((error as Error).stack ?? error) });',
     put: "throw error;",
   },
   S8: {
-    file: "supervisor/process/worker-process.ts",
+    file: "supervisor/workers/worker-process.ts",
     remove: "if (child.pid === undefined) {\n        // Out",
     put: "if (false) {\n        // Out",
   },
@@ -248,18 +246,26 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
     put: "",
     tests: ["test/store/compatibility-registry.test.ts"],
   },
-  H1: { file: `${CLUSTER}/generation-run.ts`, remove: "row?.seat.session.cancel(row.id);", put: "" },
+  H1: {
+    file: "supervisor/cluster/requests/generation-run.ts",
+    remove: "row?.seat.session.cancel(row.id);",
+    put: "",
+  },
   H2: {
-    file: `${CLUSTER}/worker-session.ts`,
+    file: "supervisor/workers/worker-session.ts",
     remove: "for (const listener of listeners) listener.onLost();",
     put: "",
   },
   H3: {
-    file: `${CLUSTER}/event-queue.ts`,
+    file: "supervisor/cluster/requests/event-queue.ts",
     remove: "if (this.#bytes - this.#takenBytes > MAX_BACKLOG_BYTES)",
     put: "if (false)",
   },
-  H4: { file: `${CLUSTER}/waiters.ts`, remove: "for (const wake of [...this.#wakers]) wake();", put: "" },
+  H4: {
+    file: "supervisor/cluster/model/waiters.ts",
+    remove: "for (const wake of [...this.#wakers]) wake();",
+    put: "",
+  },
   H5: {
     file: "supervisor/http/error-reply.ts",
     remove: '{ "x-should-retry": String(error.retryable) }',

@@ -6,9 +6,13 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect } from "vitest";
 import { processStartTime } from "../../supervisor/host/process-start-time.ts";
-import { NO_FAILURES, QUARANTINE_DEFAULTS, stayMs } from "../../supervisor/policy/failure-record.ts";
-import { countFailure, mayStart } from "../../supervisor/policy/quarantine.ts";
-import { decideStart, type ServiceStart } from "../../supervisor/policy/service-start.ts";
+import {
+  NO_FAILURES,
+  QUARANTINE_DEFAULTS,
+  stayMs,
+} from "../../supervisor/policy/lifecycle/failure-record.ts";
+import { countFailure, mayStart } from "../../supervisor/policy/lifecycle/quarantine.ts";
+import { decideStart, type ServiceStart } from "../../supervisor/policy/service/service-start.ts";
 import { isAlive, isGone } from "../support/running-supervisor.ts";
 import { tinyModels } from "../support/tiny-models.ts";
 import { chaosConfig } from "./chaos-config.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Dossier } from "../../shared/dossier.ts";
-import { buildDossier, summaryOf } from "../../supervisor/policy/dossier.ts";
+import { buildDossier, summaryOf } from "../../supervisor/policy/diagnosis/dossier.ts";
 import { deathReport } from "../support/fake-death.ts";
 import { always, errorBody, fakeSupervisor } from "./fake-supervisor.ts";
 import { lmx } from "./lmx.ts";

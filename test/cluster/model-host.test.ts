@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HostPorts } from "../../supervisor/cluster/model-host.ts";
-import type { Overrides } from "../../supervisor/policy/model-state.ts";
+import type { Overrides } from "../../supervisor/policy/lifecycle/model-state.ts";
 import { ADMITS, anyPrint, ENTRY, hostWithFakes } from "../support/fake-cluster-parts.ts";
 import { FakeWorker, FINISH, REQUEST, SOUND_CANARY, settled } from "../support/fake-worker.ts";
 

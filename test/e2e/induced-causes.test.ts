@@ -166,7 +166,7 @@ describe("the shipped worker, for real", () => {
   });
 
   it("real: a module of the worker is missing", async () => {
-    const module = join(workerDirectory, "lmx_worker", "scheduler.py");
+    const module = join(workerDirectory, "lmx_worker", "scheduling", "dispatcher.py");
     expect((await real.admin("/admin/models/unload", { model_id: VICTIM })).status).toBe(200);
     renameSync(module, `${module}.gone`);
     const dossier = await dossierOf(real, VICTIM, async () => {
@@ -181,7 +181,7 @@ describe("the shipped worker, for real", () => {
       code: 1,
       advice: null,
       recovery: null,
-      said: "ModuleNotFoundError: No module named 'lmx_worker.scheduler'",
+      said: "ModuleNotFoundError: No module named 'lmx_worker.scheduling.dispatcher'",
     });
     expect((await real.load(VICTIM)).status).toBe(200);
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { chatCompletionRequestSchema } from "../../shared/openai.ts";
 import { completionRequestSchema } from "../../shared/openai-completions.ts";
-import { UNSUPPORTED_OPTIONS } from "../../supervisor/http/dialects/unsupported-options.ts";
+import { UNSUPPORTED_OPTIONS } from "../../supervisor/http/dialects/openai/unsupported-options.ts";
 import { testApp } from "./test-app.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/api.md");

@@ -16,7 +16,7 @@ import type {
   OperatorWord,
   RequestOrigin,
 } from "../../supervisor/cluster/cluster.ts";
-import type { EncodedRequest } from "../../supervisor/cluster/encoded-request.ts";
+import type { EncodedRequest } from "../../supervisor/workers/encoded-request.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
 export const FINISH: GenerationEvent = { type: "finish", reason: "stop", usage: USAGE };

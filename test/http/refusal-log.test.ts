@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { noteBadHttp } from "../../supervisor/http/note-bad-http.ts";
 import { RefusalLog } from "../../supervisor/http/refusal-log.ts";
+import { noteBadHttp } from "../../supervisor/http/server/note-bad-http.ts";
 import { RawClient, serve } from "./served-app.ts";
 
 const UNAUTHORISED = { peer: "10.0.0.1", status: 401, code: "invalid_api_key" };

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { type Listener, type ListenOptions, listen } from "../../supervisor/http/listen.ts";
+import { type Listener, type ListenOptions, listen } from "../../supervisor/http/server/listen.ts";
 import { type TestApp, type TestAppOptions, testApp } from "./test-app.ts";
 
 export interface ServedApp extends TestApp {

@@ -1,6 +1,6 @@
 import type { ReadinessState } from "../../shared/readiness.ts";
-import { publicState } from "../../supervisor/cluster/model-view.ts";
-import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
+import { publicState } from "../../supervisor/cluster/model/model-view.ts";
+import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/lifecycle/failure-record.ts";
 import {
   currentWorker,
   type Failure,
@@ -8,9 +8,9 @@ import {
   type ModelEvent,
   type Moment,
   NEW_MODEL,
-} from "../../supervisor/policy/model-state.ts";
-import { quarantineByOperator } from "../../supervisor/policy/quarantine.ts";
-import { transition } from "../../supervisor/policy/transition.ts";
+} from "../../supervisor/policy/lifecycle/model-state.ts";
+import { quarantineByOperator } from "../../supervisor/policy/lifecycle/quarantine.ts";
+import { transition } from "../../supervisor/policy/lifecycle/transition.ts";
 
 /** One public state after another. */
 export type Edge = `${ReadinessState} --> ${ReadinessState}`;

@@ -1,12 +1,12 @@
 import { LmxError } from "../../shared/errors.ts";
-import { admissionError, loadFailure, startFailure } from "../../supervisor/cluster/load-errors.ts";
-import { type CanaryEvidence, judgeCanary } from "../../supervisor/policy/canary.ts";
-import { CRASH_CAUSES, type CrashCause } from "../../supervisor/policy/crash-causes.ts";
-import { adviceFor } from "../../supervisor/policy/dossier-advice.ts";
-import { classifyAnswer, classifyExit, classifyTimeout } from "../../supervisor/policy/failure.ts";
-import { QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
-import { type Failure, type Model, NEW_MODEL } from "../../supervisor/policy/model-state.ts";
-import { transition } from "../../supervisor/policy/transition.ts";
+import { admissionError, loadFailure, startFailure } from "../../supervisor/cluster/model/load-errors.ts";
+import { CRASH_CAUSES, type CrashCause } from "../../supervisor/policy/diagnosis/crash-causes.ts";
+import { adviceFor } from "../../supervisor/policy/diagnosis/dossier-advice.ts";
+import { classifyAnswer, classifyExit, classifyTimeout } from "../../supervisor/policy/diagnosis/failure.ts";
+import { QUARANTINE_DEFAULTS } from "../../supervisor/policy/lifecycle/failure-record.ts";
+import { type Failure, type Model, NEW_MODEL } from "../../supervisor/policy/lifecycle/model-state.ts";
+import { transition } from "../../supervisor/policy/lifecycle/transition.ts";
+import { type CanaryEvidence, judgeCanary } from "../../supervisor/policy/watch/canary.ts";
 import { stateCell, told } from "./request-answers.ts";
 
 const SEGV = { code: null, signal: "SIGSEGV", spawnError: null, fatal: null, stderrTail: "" };

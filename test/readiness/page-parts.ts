@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { READINESS_DETAILS, READINESS_STATES, readinessSchema } from "../../shared/readiness.ts";
 import { openapiDocument } from "../../supervisor/http/routes/openapi.ts";
-import { SERVICE_REASONS } from "../../supervisor/service-status.ts";
+import { SERVICE_REASONS } from "../../supervisor/service/service-status.ts";
 import { testApp } from "../http/test-app.ts";
 import { type Edge, everyEdge } from "./every-edge.ts";
 import { causeRows, failureRows, foundAliveRows } from "./failure-rows.ts";

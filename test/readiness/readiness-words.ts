@@ -1,7 +1,7 @@
 import { timeoutsSchema } from "../../shared/config.ts";
 import type { ReadinessDetail, ReadinessState } from "../../shared/readiness.ts";
-import { QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
-import type { SERVICE_REASONS } from "../../supervisor/service-status.ts";
+import { QUARANTINE_DEFAULTS } from "../../supervisor/policy/lifecycle/failure-record.ts";
+import type { SERVICE_REASONS } from "../../supervisor/service/service-status.ts";
 import type { Edge } from "./every-edge.ts";
 
 const { probationMs, probationRequests } = QUARANTINE_DEFAULTS;

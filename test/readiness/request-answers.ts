@@ -1,16 +1,16 @@
 import type { LmxError } from "../../shared/errors.ts";
 import type { ReadinessDetail, ReadinessReason, ReadinessState } from "../../shared/readiness.ts";
-import { noSeat, refusal } from "../../supervisor/cluster/load-errors.ts";
-import { publicDetail, publicState } from "../../supervisor/cluster/model-view.ts";
+import { noSeat, refusal } from "../../supervisor/cluster/model/load-errors.ts";
+import { publicDetail, publicState } from "../../supervisor/cluster/model/model-view.ts";
 import { type ErrorSurface, errorReply } from "../../supervisor/http/error-reply.ts";
 import {
   type FailureRecord,
   NO_FAILURES,
   QUARANTINE_DEFAULTS,
-} from "../../supervisor/policy/failure-record.ts";
-import { decideHold } from "../../supervisor/policy/hold.ts";
-import { type Model, type ModelState, NEW_MODEL } from "../../supervisor/policy/model-state.ts";
-import { concurrencyLimit } from "../../supervisor/policy/quarantine.ts";
+} from "../../supervisor/policy/lifecycle/failure-record.ts";
+import { type Model, type ModelState, NEW_MODEL } from "../../supervisor/policy/lifecycle/model-state.ts";
+import { concurrencyLimit } from "../../supervisor/policy/lifecycle/quarantine.ts";
+import { decideHold } from "../../supervisor/policy/requests/route-request.ts";
 import { FakeCluster, fakeModel } from "../http/fake-cluster.ts";
 import { testApp } from "../http/test-app.ts";
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Dossier } from "../../shared/dossier.ts";
-import { buildDossier, dossierId } from "../../supervisor/policy/dossier.ts";
+import { buildDossier, dossierId } from "../../supervisor/policy/diagnosis/dossier.ts";
 import { DOSSIER_LIMITS, openDossierStore } from "../../supervisor/store/dossier-store.ts";
 import { deathReport } from "../support/fake-death.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";

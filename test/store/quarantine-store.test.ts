@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type FailureRecord, NO_FAILURES } from "../../supervisor/policy/failure-record.ts";
+import { type FailureRecord, NO_FAILURES } from "../../supervisor/policy/lifecycle/failure-record.ts";
 import {
   becameRoutable,
   countFailure,
   quarantineByOperator,
   startProbe,
-} from "../../supervisor/policy/quarantine.ts";
+} from "../../supervisor/policy/lifecycle/quarantine.ts";
 import { openQuarantineStore } from "../../supervisor/store/quarantine-store.ts";
 import { storeFixture } from "./store-fixture.ts";
 

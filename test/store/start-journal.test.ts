@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { decideStart, type StartMode } from "../../supervisor/policy/service-start.ts";
+import { decideStart, type StartMode } from "../../supervisor/policy/service/service-start.ts";
 import { openStartJournal } from "../../supervisor/store/start-journal.ts";
 import { storeFixture } from "./store-fixture.ts";
 

@@ -2,15 +2,15 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
-import { NO_DOSSIERS } from "../../supervisor/cluster/dossiers.ts";
-import { NO_EVENTS } from "../../supervisor/cluster/event-log.ts";
-import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
+import type { ModelRecord } from "../../supervisor/cluster/admission/load-history.ts";
+import { NO_DOSSIERS } from "../../supervisor/cluster/dossiers/dossiers.ts";
 import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
-import type { ModelRecord } from "../../supervisor/cluster/model-record.ts";
-import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/cluster/observer.ts";
-import { NO_WORKER_LOGS } from "../../supervisor/cluster/worker-logs.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
-import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/failure-record.ts";
+import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/lifecycle/failure-record.ts";
+import { NO_EVENTS } from "../../supervisor/telemetry/event-log.ts";
+import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/telemetry/observer.ts";
+import { LoadQueue } from "../../supervisor/workers/load-queue.ts";
+import { NO_WORKER_LOGS } from "../../supervisor/workers/worker-logs.ts";
 import { FakeWorker } from "./fake-worker.ts";
 
 export const ENTRY: CatalogueEntry = {

@@ -1,4 +1,4 @@
-import type { DeathReport } from "../../supervisor/policy/dossier.ts";
+import type { DeathReport } from "../../supervisor/policy/diagnosis/dossier.ts";
 
 const AT = Date.UTC(2026, 10, 20, 10);
 

@@ -5,9 +5,9 @@ import type { ReducedArchitecture } from "../../shared/admin-sweep.ts";
 import { timeoutsSchema } from "../../shared/config.ts";
 import type { RegistryEntry } from "../../shared/registry.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
-import { CompatSweep, type SweepPorts } from "../../supervisor/cluster/compat-sweep.ts";
-import { LoadQueue } from "../../supervisor/cluster/load-queue.ts";
-import { SweepRecord } from "../../supervisor/cluster/sweep-record.ts";
+import { CompatSweep, type SweepPorts } from "../../supervisor/compat/compat-sweep.ts";
+import { SweepRecord } from "../../supervisor/compat/sweep-record.ts";
+import { LoadQueue } from "../../supervisor/workers/load-queue.ts";
 import { FakeWorker } from "./fake-worker.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -1,8 +1,8 @@
 import type { StepRow, WorkerMethod } from "../../shared/worker-protocol.ts";
-import { encodeRequest } from "../../supervisor/cluster/encoded-request.ts";
-import { WorkerSession } from "../../supervisor/cluster/worker-session.ts";
-import type { WorkerExit } from "../../supervisor/process/worker-process.ts";
 import { RpcError, RpcLostError } from "../../supervisor/rpc/peer.ts";
+import { encodeRequest } from "../../supervisor/workers/encoded-request.ts";
+import type { WorkerExit } from "../../supervisor/workers/worker-process.ts";
+import { WorkerSession } from "../../supervisor/workers/worker-session.ts";
 
 interface Asked {
   readonly method: WorkerMethod;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
+import { loadConfig } from "../../supervisor/config/load-config.ts";
 import { packageFiles } from "../../supervisor/host/package-files.ts";
-import { loadConfig } from "../../supervisor/load-config.ts";
 import { ensureRuntime } from "../../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../../supervisor/runtime/show-runtime-progress.ts";
 

@@ -2,8 +2,8 @@ import {
   estimateMemory,
   type MemoryEstimate,
   PROCESS_BYTES,
-} from "../../supervisor/policy/memory-estimate.ts";
-import type { MemoryHolder } from "../../supervisor/policy/memory-room.ts";
+} from "../../supervisor/policy/memory/memory-estimate.ts";
+import type { MemoryHolder } from "../../supervisor/policy/memory/memory-room.ts";
 
 export const GIB = 1024 ** 3;
 

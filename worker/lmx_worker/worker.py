@@ -8,13 +8,13 @@ import traceback
 from queue import SimpleQueue
 from typing import Any
 
-from lmx_worker.commands import Ping, Shutdown
 from lmx_worker.failure import RequestFailure
 from lmx_worker.lifeline import Deadman
-from lmx_worker.protocol import MAX_LINE_IN_BYTES, Call, RejectedCall, parse_call
-from lmx_worker.scheduler import Inbox, Scheduler, StopSignal
+from lmx_worker.scheduling.dispatcher import Inbox, Scheduler, StopSignal
 from lmx_worker.status import Status
-from lmx_worker.transport import Outbox, read_lines
+from lmx_worker.wire.commands import Ping, Shutdown
+from lmx_worker.wire.protocol import MAX_LINE_IN_BYTES, Call, RejectedCall, parse_call
+from lmx_worker.wire.transport import Outbox, read_lines
 
 # After the supervisor has gone during an orderly end, this long until the process goes too.
 ORPHANED_SHUTDOWN_SECONDS = 5.0

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lmx_worker.commands import FillPrompt, Inspect, Load, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
-from lmx_worker.detokenize import ByteDetokenizer, Detokenizer
-from lmx_worker.engine import (
+from lmx_worker.engine.cache_budget import CacheFootprint
+from lmx_worker.engine.interface import (
     EncodedPrompt,
     Inspection,
     LoadedModel,
@@ -18,8 +17,17 @@ from lmx_worker.engine import (
     StepResult,
 )
 from lmx_worker.failure import RequestFailure
-from lmx_worker.footprint import CacheFootprint
-from lmx_worker.text import NORMAL, TextFormat
+from lmx_worker.output.detokenize import ByteDetokenizer, Detokenizer
+from lmx_worker.output.text import NORMAL, TextFormat
+from lmx_worker.wire.commands import (
+    FillPrompt,
+    Inspect,
+    Load,
+    MessagesPrompt,
+    Prompt,
+    TextPrompt,
+    TokenPrompt,
+)
 
 END = 0
 # No tokenizer has text for this id; `decode` raises, and so does the detokenizer.

@@ -9,9 +9,9 @@ import json
 import os
 import sys
 
-from lmx_worker.commands import Inspect
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.inspect import inspect_model
+from lmx_worker.wire.commands import Inspect
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 

@@ -3,8 +3,11 @@
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.admission import admit_prompt
-from lmx_worker.commands import (
+from lmx_worker.engine.interface import LoadedModel, ModelFacts, RowToken, TokenLogprobs
+from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.scheduling.completion import Completion
+from lmx_worker.scheduling.input_processor import admit_prompt
+from lmx_worker.wire.commands import (
     FillPrompt,
     Generate,
     MessagesPrompt,
@@ -13,9 +16,6 @@ from lmx_worker.commands import (
     TextPrompt,
     TokenPrompt,
 )
-from lmx_worker.completion import Completion
-from lmx_worker.engine import LoadedModel, ModelFacts, RowToken, TokenLogprobs
-from lmx_worker.mlx_engine.codec import MlxCodec
 from tests.test_completion import Events, finish_of, ids_of, reported, said
 from tests.tiny_models import write_tokenizer
 

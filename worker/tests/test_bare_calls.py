@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.admission import admit_prompt
-from lmx_worker.bare_calls import BareCallMachine
-from lmx_worker.commands import Generate, MessagesPrompt, Sampling
-from lmx_worker.completion import Completion, Machine
-from lmx_worker.engine import LoadedModel, ModelFacts
+from lmx_worker.engine.interface import LoadedModel, ModelFacts
 from lmx_worker.mlx_engine.codec import MlxCodec, parser_name
-from lmx_worker.pieces import ToolCall
-from lmx_worker.text import NORMAL, TextFormat, TextMachine
+from lmx_worker.output.bare_calls import BareCallMachine
+from lmx_worker.output.pieces import ToolCall
+from lmx_worker.output.text import NORMAL, TextFormat, TextMachine
+from lmx_worker.scheduling.completion import Completion, Machine
+from lmx_worker.scheduling.input_processor import admit_prompt
+from lmx_worker.wire.commands import Generate, MessagesPrompt, Sampling
 from tests.test_text import TOOLS
 from tests.test_text_property import whole
 from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer

@@ -12,10 +12,10 @@ from mlx_lm.generate import StopSequences, generate_step
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model
 
-from lmx_worker.commands import Sampling
-from lmx_worker.engine import RowRequest, RowToken
+from lmx_worker.engine.interface import RowRequest, RowToken
 from lmx_worker.mlx_engine.batch import Batch
 from lmx_worker.mlx_engine.sampling import Sampler
+from lmx_worker.wire.commands import Sampling
 from tests.tiny_models import build_model
 
 PROMPTS = [[5 + i * 3 + j for j in range(length)] for i, length in enumerate([1, 2, 9, 40, 3, 17, 130, 6])]

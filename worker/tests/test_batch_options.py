@@ -10,9 +10,9 @@ import pytest
 from mlx_lm.generate import generate_step
 from mlx_lm.utils import load_model
 
-from lmx_worker.commands import Sampling
-from lmx_worker.engine import ALTERNATIVES, RowRequest, RowToken
+from lmx_worker.engine.interface import ALTERNATIVES, RowRequest, RowToken
 from lmx_worker.mlx_engine.batch import Batch
+from lmx_worker.wire.commands import Sampling
 from tests.test_logit_edits import processors
 from tests.tiny_models import build_model
 

@@ -8,8 +8,8 @@ import pytest
 from mlx_lm.utils import load_model
 
 from lmx_worker.mlx_engine.batch import Batch
-from lmx_worker.reduced.architectures import find_architecture
-from lmx_worker.reduced.build import build_reduced
+from reduced_models.architectures import find_architecture
+from reduced_models.build import build_reduced
 from tests.test_batch import PROMPTS, Run, alone, greedy, interleaved
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.footprint import CacheBudget, CacheFootprint, batch_bytes, row_bytes
+from lmx_worker.engine.cache_budget import CacheBudget, CacheFootprint, batch_bytes, row_bytes
 from tests.fake_engine import FakeEngine
 from tests.test_scheduler import Conversation, chat
 

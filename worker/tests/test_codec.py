@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.commands import MessagesPrompt, TextPrompt
-from lmx_worker.completion import Completion
-from lmx_worker.engine import RowToken
+from lmx_worker.engine.interface import RowToken
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.codec import MlxCodec, TokenBytes
-from lmx_worker.text import NORMAL, REASONING, TextMachine
+from lmx_worker.output.text import NORMAL, REASONING, TextMachine
+from lmx_worker.scheduling.completion import Completion
+from lmx_worker.wire.commands import MessagesPrompt, TextPrompt
 from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer
 
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.completion import Completion
-from lmx_worker.engine import EngineFinish, RowToken, TokenLogprobs
+from lmx_worker.engine.interface import EngineFinish, RowToken, TokenLogprobs
 from lmx_worker.mlx_engine.codec import MlxCodec
-from lmx_worker.stops import StopMatcher
-from lmx_worker.text import NORMAL, TextMachine
-from lmx_worker.token_report import TokenReport
+from lmx_worker.output.stops import StopMatcher
+from lmx_worker.output.text import NORMAL, TextMachine
+from lmx_worker.scheduling.completion import Completion
+from lmx_worker.scheduling.token_report import TokenReport
 from tests.tiny_models import MARKERS, write_tokenizer
 
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

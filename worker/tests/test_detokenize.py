@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from lmx_worker.detokenize import (
+from lmx_worker.output.detokenize import (
     REPLACEMENT,
     ByteDetokenizer,
     Detokenizer,

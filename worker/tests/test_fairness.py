@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from lmx_worker.fairness import in_turn, rows_to_spare
-from lmx_worker.footprint import CacheBudget, CacheFootprint
-from lmx_worker.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
-from lmx_worker.pacing import AGEING_SECONDS, choose_next, rows_to_interrupt
-from lmx_worker.row_places import KEPT_SECONDS
+from lmx_worker.engine.cache_budget import CacheBudget, CacheFootprint
+from lmx_worker.scheduling.fairness import in_turn, rows_to_spare
+from lmx_worker.scheduling.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
+from lmx_worker.scheduling.row_places import KEPT_SECONDS
+from lmx_worker.scheduling.schedule_policy import AGEING_SECONDS, choose_next, rows_to_interrupt
 from tests.fake_engine import FakeEngine, texts
 from tests.test_scheduler import Conversation
 
@@ -103,7 +103,7 @@ def test_a_kept_place_is_only_for_an_owner_without_a_row() -> None:
 
 def test_an_owner_that_asks_again_interrupts_no_second_row(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("lmx_worker.row_places.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("lmx_worker.scheduling.row_places.time.monotonic", lambda: clock[0])
     engine = FakeEngine(context_tokens=100_000)
     talk = Conversation(engine, rows=4)
     for number in range(8):

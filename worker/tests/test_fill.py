@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.commands import FillPrompt
 from lmx_worker.failure import RequestFailure
-from lmx_worker.fill import FILL_TOKENS, FillTokens, encode_fill, find_fill_tokens
 from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.prompt.fill import FILL_TOKENS, FillTokens, encode_fill, find_fill_tokens
+from lmx_worker.wire.commands import FillPrompt
 from tests.tiny_models import write_tokenizer
 
 

@@ -9,8 +9,8 @@ import mlx.core as mx
 import pytest
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, apply_xtc
 
-from lmx_worker.commands import Sampling
 from lmx_worker.mlx_engine.sampling import Sampler
+from lmx_worker.wire.commands import Sampling
 
 DTYPES = [mx.float32, mx.float16, mx.bfloat16]
 SPARED = (3, 7)

@@ -1,6 +1,6 @@
 import random
 
-from lmx_worker.growing_text import GrowingText
+from lmx_worker.output.growing_text import GrowingText
 
 
 def test_markers_are_found_where_they_are_whatever_was_asked_before() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.harmony import HEADER_CHARACTERS, HarmonyMachine
-from lmx_worker.pieces import Part, Piece, ToolCall
+from lmx_worker.output.harmony import HEADER_CHARACTERS, HarmonyMachine
+from lmx_worker.output.pieces import Part, Piece, ToolCall
 from tests.test_text import TOOLS
 from tests.test_text_property import whole
 

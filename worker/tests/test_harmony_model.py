@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker.admission import admit_prompt
-from lmx_worker.commands import Generate, Load, MessagesPrompt, Sampling
-from lmx_worker.completion import Completion
-from lmx_worker.engine import LoadedModel, ModelFacts, RowToken
+from lmx_worker.engine.interface import LoadedModel, ModelFacts, RowToken
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.codec import MlxCodec, parser_name
 from lmx_worker.mlx_engine.load import read_model
+from lmx_worker.scheduling.completion import Completion
+from lmx_worker.scheduling.input_processor import admit_prompt
+from lmx_worker.wire.commands import Generate, Load, MessagesPrompt, Sampling
 from tests.test_harmony import ANALYSIS, ARGUMENTS, BEFORE, BEHIND, FINAL, PREAMBLE
 from tests.test_text import TOOLS
 from tests.tiny_models import build_model, write_tokenizer

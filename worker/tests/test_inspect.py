@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import Inspect, Load
 from lmx_worker.confinement import EXTRA_ADDRESS_SPACE_BYTES, EXTRA_CPU_SECONDS
-from lmx_worker.engine import Inspection
+from lmx_worker.engine.interface import Inspection
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine import inspect as inspect_module
 from lmx_worker.mlx_engine.inspect import inspect_model
 from lmx_worker.mlx_engine.load import read_model
+from lmx_worker.wire.commands import Inspect, Load
 from tests.raw_safetensors import read_shard, write_shard
 from tests.tiny_models import build_model
 from tests.worker_process import WorkerProcess

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import Inspect
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.inspect import inspect_model
+from lmx_worker.wire.commands import Inspect
 from tests import load_oracle
 from tests.damaged_models import write_corpus
 from tests.tiny_architectures import ARCHITECTURES

@@ -9,11 +9,11 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from lmx_worker.commands import Load
-from lmx_worker.engine import LoadProgress
+from lmx_worker.engine.interface import LoadProgress
 from lmx_worker.failure import RequestFailure, StopRequested
 from lmx_worker.mlx_engine.load import read_model
 from lmx_worker.mlx_engine.load_errors import load_failure
+from lmx_worker.wire.commands import Load
 from tests.tiny_models import build_model
 
 

@@ -8,8 +8,8 @@ import mlx.core as mx
 import pytest
 from mlx_lm.sample_utils import make_logits_processors
 
-from lmx_worker.commands import Sampling
 from lmx_worker.mlx_engine.logit_edits import LogitEdits
+from lmx_worker.wire.commands import Sampling
 
 VOCABULARY = 40
 DTYPES = [mx.float32, mx.float16, mx.bfloat16]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
-from lmx_worker.engine import ModelFacts
+from lmx_worker.engine.interface import ModelFacts
 from lmx_worker.failure import RequestFailure
-from lmx_worker.prompt_size import FEW_CHARACTERS, MOST_LEVELS, MOST_VALUES, check_size
+from lmx_worker.prompt.prompt_size import FEW_CHARACTERS, MOST_LEVELS, MOST_VALUES, check_size
+from lmx_worker.wire.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
 
 CONTEXT_TOKENS = 100
 TOKEN_BYTES = 4

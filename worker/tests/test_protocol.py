@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.commands import (
+from lmx_worker.wire.commands import (
     Canary,
     FillPrompt,
     Generate,
@@ -13,7 +13,7 @@ from lmx_worker.commands import (
     Sampling,
     TokenPrompt,
 )
-from lmx_worker.protocol import Call, RejectedCall, parse_call
+from lmx_worker.wire.protocol import Call, RejectedCall, parse_call
 from tests.worker_process import chat, request
 
 

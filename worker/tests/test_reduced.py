@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 from mlx_lm.utils import MODEL_ARCHITECTURE_REMAPPING, MODEL_REMAPPING, _get_classes
 
-from lmx_worker.reduced import config as config_module
-from lmx_worker.reduced import overrides
-from lmx_worker.reduced.architectures import Architecture, find_architecture, list_architectures
-from lmx_worker.reduced.build import TooLarge, build_reduced
-from lmx_worker.reduced.config import UnknownField, reduced_config
-from lmx_worker.reduced.known_limits import LIMITS
-from lmx_worker.reduced.small_values import HIDDEN
+from reduced_models import config as config_module
+from reduced_models import overrides
+from reduced_models.architectures import Architecture, find_architecture, list_architectures
+from reduced_models.build import TooLarge, build_reduced
+from reduced_models.config import UnknownField, reduced_config
+from reduced_models.known_limits import LIMITS
+from reduced_models.small_values import HIDDEN
 from tests.tiny_architectures import ARCHITECTURES
 from tests.worker_process import WORKER_DIRECTORY
 
 
 def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    command = [sys.executable, "-m", "lmx_worker.reduced", *arguments]
+    command = [sys.executable, "-m", "reduced_models", *arguments]
     done = subprocess.run(command, cwd=WORKER_DIRECTORY, capture_output=True, text=True, timeout=100)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 

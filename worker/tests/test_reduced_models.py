@@ -11,13 +11,13 @@ import pytest
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model, load_tokenizer
 
-from lmx_worker.engine import RowRequest
+from lmx_worker.engine.interface import RowRequest
 from lmx_worker.mlx_engine.batch import Batch
 from lmx_worker.mlx_engine.shared_batch import why_single_row
-from lmx_worker.reduced.architectures import Architecture, list_architectures
-from lmx_worker.reduced.build import build_reduced
-from lmx_worker.reduced.known_limits import LIMITS, LIMITS_OF, LimitKind
-from lmx_worker.reduced.tokenizer import is_printable
+from reduced_models.architectures import Architecture, list_architectures
+from reduced_models.build import build_reduced
+from reduced_models.known_limits import LIMITS, LIMITS_OF, LimitKind
+from reduced_models.tokenizer import is_printable
 
 TOKENS = 4
 MAX_ROWS = 8

@@ -5,9 +5,9 @@ import mlx.core as mx
 import pytest
 from mlx_lm.sample_utils import apply_top_p
 
-from lmx_worker.commands import Sampling
 from lmx_worker.mlx_engine.evidence import logits_health
 from lmx_worker.mlx_engine.sampling import Sampler, step_coin, step_key
+from lmx_worker.wire.commands import Sampling
 
 
 def row(temperature: float = 1.0, top_p: float = 1.0, seed: int = 7, **options: Any) -> Sampling:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lmx_worker import admission
-from lmx_worker.protocol import Call, parse_call
-from lmx_worker.scheduler import Scheduler, StopSignal
+from lmx_worker.scheduling import input_processor
+from lmx_worker.scheduling.dispatcher import Scheduler, StopSignal
 from lmx_worker.status import Status
+from lmx_worker.wire.protocol import Call, parse_call
 from tests.fake_engine import UNREADABLE, FakeCodec, FakeEngine, texts
 from tests.worker_process import chat
 
@@ -117,7 +117,7 @@ def test_a_report_the_engine_cannot_give_fails_one_row_only() -> None:
 
 
 def test_a_prompt_too_long_to_be_echoed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MAX_PROMPT_TEXT_BYTES", 9)
+    monkeypatch.setattr(input_processor, "MAX_PROMPT_TEXT_BYTES", 9)
     talk = Conversation(FakeEngine())
     call = talk.ask("a", "äöü", return_prompt=True)
     other = talk.ask("b", "äöüß", return_prompt=True)

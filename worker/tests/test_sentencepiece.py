@@ -6,9 +6,9 @@ import pytest
 from mlx_lm.utils import load_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from lmx_worker.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
-from lmx_worker.detokenize import ByteDetokenizer, WindowDetokenizer
 from lmx_worker.mlx_engine.codec import MlxCodec
+from lmx_worker.output.detokenize import ByteDetokenizer, WindowDetokenizer
+from lmx_worker.wire.commands import FillPrompt, MessagesPrompt, Prompt, TextPrompt, TokenPrompt
 from tests.test_admission import answer_to
 from tests.test_completion import reported_entries, said
 

@@ -10,13 +10,13 @@ import pytest
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model
 
-from lmx_worker.commands import Load
-from lmx_worker.engine import RowRequest
+from lmx_worker.engine.interface import RowRequest
 from lmx_worker.mlx_engine import MlxEngine, shared_batch
 from lmx_worker.mlx_engine.batch import Batch
 from lmx_worker.mlx_engine.shared_batch import why_single_row
-from lmx_worker.reduced.architectures import find_architecture
-from lmx_worker.reduced.build import build_reduced
+from lmx_worker.wire.commands import Load
+from reduced_models.architectures import find_architecture
+from reduced_models.build import build_reduced
 from tests.tiny_architectures import VOCABULARY_SIZE
 from tests.tiny_models import build_model
 

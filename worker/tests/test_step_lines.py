@@ -1,9 +1,9 @@
 import json
 from typing import Any
 
-from lmx_worker.protocol import MAX_LINE_OUT_BYTES
-from lmx_worker.step_lines import step_lines
-from lmx_worker.transport import encode
+from lmx_worker.scheduling.step_lines import step_lines
+from lmx_worker.wire.protocol import MAX_LINE_OUT_BYTES
+from lmx_worker.wire.transport import encode
 
 FINISH = {"type": "finish", "reason": "stop", "usage": {}}
 

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from lmx_worker.pieces import Piece, ToolCall
-from lmx_worker.stops import StopMatcher
+from lmx_worker.output.pieces import Piece, ToolCall
+from lmx_worker.output.stops import StopMatcher
 
 CALL = ToolCall(0, "1", "f", "{}")
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from mlx_lm.utils import load_tokenizer
 
-from lmx_worker import renderer
-from lmx_worker.commands import MessagesPrompt
-from lmx_worker.engine import ModelFacts
+from lmx_worker.engine.interface import ModelFacts
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.codec import MlxCodec
-from lmx_worker.prompt import RESERVED_TEMPLATE_ARGUMENTS
+from lmx_worker.prompt import renderer
+from lmx_worker.prompt.prompt import RESERVED_TEMPLATE_ARGUMENTS
+from lmx_worker.wire.commands import MessagesPrompt
 from tests.tiny_models import CHAT_TEMPLATE, write_tokenizer
 from tests.worker_process import PATIENCE_SECONDS, WorkerProcess, chat, finish_of, request
 

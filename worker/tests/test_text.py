@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.pieces import Part, ToolCall
-from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
+from lmx_worker.output.pieces import Part, ToolCall
+from lmx_worker.output.text import NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
 CALL = '{"name": "get_weather", "arguments": {"city": "Köln"}}'

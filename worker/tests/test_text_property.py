@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from lmx_worker.pieces import Part, Piece, ToolCall
-from lmx_worker.stops import StopMatcher
-from lmx_worker.text import MAX_FAILED_CHARACTERS, NORMAL, REASONING, TOOL, Marker, TextFormat, TextMachine
+from lmx_worker.output.pieces import Part, Piece, ToolCall
+from lmx_worker.output.stops import StopMatcher
+from lmx_worker.output.text import (
+    MAX_FAILED_CHARACTERS,
+    NORMAL,
+    REASONING,
+    TOOL,
+    Marker,
+    TextFormat,
+    TextMachine,
+)
 from tests.test_text import CALL, HERMES, TOOLS, parse_json
 
 MISTRAL = TextFormat({NORMAL: (Marker("[TOOL_CALLS]", TOOL),), TOOL: ()}, parse_json)

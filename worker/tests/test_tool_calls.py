@@ -1,6 +1,6 @@
 """Ids of tool calls."""
 
-from lmx_worker.tool_calls import MAX_ID_CHARACTERS, call_id_unlike
+from lmx_worker.output.tool_calls import MAX_ID_CHARACTERS, call_id_unlike
 
 
 def test_an_id_longer_than_the_protocol_carries_is_replaced() -> None:

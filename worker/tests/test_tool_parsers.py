@@ -10,8 +10,8 @@ import pytest
 from mlx_lm.utils import load_tokenizer
 
 from lmx_worker.mlx_engine.codec import text_format
-from lmx_worker.pieces import Part, ToolCall
-from lmx_worker.text import NORMAL, TextFormat, TextMachine
+from lmx_worker.output.pieces import Part, ToolCall
+from lmx_worker.output.text import NORMAL, TextFormat, TextMachine
 from tests.test_text_property import whole
 from tests.tiny_models import write_tokenizer
 

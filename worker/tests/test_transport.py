@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lmx_worker.transport import MAX_LINE_OUT_BYTES, Outbox, encode, read_lines
+from lmx_worker.wire.transport import MAX_LINE_OUT_BYTES, Outbox, encode, read_lines
 
 
 def reader_of(chunks: list[bytes]) -> Callable[[int], bytes]:

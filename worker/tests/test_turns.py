@@ -2,7 +2,7 @@
 
 import threading
 
-from lmx_worker.turns import TurnQueue
+from lmx_worker.scheduling.turn_queue import TurnQueue
 from tests.fake_engine import FakeCodec, FakeEngine
 from tests.test_scheduler import Conversation
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmx_worker.reduced.tokenizer import CHAT_TEMPLATE, MARKERS, is_printable, write_tokenizer
+from reduced_models.tokenizer import CHAT_TEMPLATE, MARKERS, is_printable, write_tokenizer
 from tests.tiny_architectures import ARCHITECTURES, VOCABULARY_SIZE
 
 __all__ = ["CHAT_TEMPLATE", "MARKERS", "build_model", "write_tokenizer"]

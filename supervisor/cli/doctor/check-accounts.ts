@@ -1,5 +1,5 @@
 import type { Config } from "../../../shared/config.ts";
-import { openDoors } from "../../policy/open-doors.ts";
+import { openDoors } from "../../policy/service/open-doors.ts";
 import { type DoctorCheck, pass, warn } from "./doctor-check.ts";
 
 /**

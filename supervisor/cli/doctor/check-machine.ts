@@ -1,7 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import { descriptorLimit } from "../../host/descriptor-limit.ts";
 import { findOpenBlas } from "../../host/find-openblas.ts";
-import { connectionLimit } from "../../policy/connection-limit.ts";
+import { connectionLimit } from "../../policy/requests/connection-limit.ts";
 import { formatBytes } from "../printable.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
-import { exposedPaths } from "../../exposed-paths.ts";
-import type { LoadedConfig } from "../../load-config.ts";
+import { exposedPaths } from "../../config/exposed-paths.ts";
+import type { LoadedConfig } from "../../config/load-config.ts";
 import type { CliIo } from "../command.ts";
 import { localCatalogue } from "../local-catalogue.ts";
 import { type DoctorCheck, pass, warn } from "./doctor-check.ts";

@@ -1,4 +1,4 @@
-import { advisoriesAgainst } from "../../policy/advisories.ts";
+import { advisoriesAgainst } from "../../policy/admission/advisories.ts";
 import { damageOf } from "../../runtime/damage-of.ts";
 import { findPython } from "../../runtime/find-python.ts";
 import { locateRuntime, runtimePlace } from "../../runtime/locate-runtime.ts";

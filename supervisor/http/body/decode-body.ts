@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { ModelSettings } from "../../../shared/config.ts";
 import type { GenerationRequest, Prompt } from "../../../shared/generation.ts";
-import { type EncodedPrompt, encodePrompt } from "../../cluster/encoded-request.ts";
+import { type EncodedPrompt, encodePrompt } from "../../workers/encoded-request.ts";
 import type { Dialect, InferenceCall } from "../dialects/dialect.ts";
 import { INFERENCE_APIS, type InferenceApi } from "./inference-apis.ts";
 import { parseJson } from "./parse-json.ts";

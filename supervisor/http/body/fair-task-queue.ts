@@ -1,5 +1,5 @@
 import { type Piscina, queueOptionsSymbol } from "piscina";
-import { FairQueue } from "../../policy/fair-queue.ts";
+import { FairQueue } from "../../policy/requests/fair-queue.ts";
 
 type TaskQueue = NonNullable<ConstructorParameters<typeof Piscina>[0]>["taskQueue"] & object;
 type Task = Parameters<TaskQueue["push"]>[0];

@@ -1,7 +1,7 @@
 import { chatCompletionRequestSchema } from "../../../shared/openai.ts";
 import { completionRequestSchema } from "../../../shared/openai-completions.ts";
-import { chatCompletions } from "../dialects/chat-completions.ts";
-import { completions } from "../dialects/completions.ts";
+import { chatCompletions } from "../dialects/openai/chat-completions.ts";
+import { completions } from "../dialects/openai/completions.ts";
 
 /** Every API that asks for text: the shape of its bodies and its dialect. By name, so that another thread can be told which. */
 export const INFERENCE_APIS = {

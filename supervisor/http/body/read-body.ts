@@ -1,7 +1,7 @@
-import type { RequestShare } from "../request-memory.ts";
 import { type BodyLimits, BodyMeter, checkDeclaredLength } from "./body-limits.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import { ReadingTurns } from "./reading-turns.ts";
+import type { RequestShare } from "./request-memory.ts";
 import { type UploadPace, watchUpload } from "./upload-pace.ts";
 
 /** A body's bytes, and how many JSON values they hold. */

@@ -1,4 +1,4 @@
-import { FairQueue } from "../../policy/fair-queue.ts";
+import { FairQueue } from "../../policy/requests/fair-queue.ts";
 
 /**
  * Of up to 64 KiB, which takes some milliseconds to look through at the most. More in a turn would make newcomers wait:

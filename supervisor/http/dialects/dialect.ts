@@ -1,7 +1,7 @@
 import type { ModelSettings } from "../../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../../shared/generation.ts";
-import type { EncodedRequest } from "../../cluster/encoded-request.ts";
-import type { StreamEncoder } from "../stream-encoder.ts";
+import type { EncodedRequest } from "../../workers/encoded-request.ts";
+import type { StreamEncoder } from "../streaming/stream-encoder.ts";
 
 /** A request for inference, decoded: every answer asked for is a generation of its own. */
 export interface InferenceCall {

@@ -2,9 +2,9 @@ import { type Gauge, Registry } from "prom-client";
 import type { ModelDetail } from "../../../shared/admin.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import { READINESS_STATES } from "../../../shared/readiness.ts";
-import type { MemorySnapshot } from "../../cluster/memory-ledger.ts";
-import type { ClusterObserver } from "../../cluster/observer.ts";
-import type { ConnectionCount } from "../connections.ts";
+import type { MemorySnapshot } from "../../cluster/admission/memory-ledger.ts";
+import type { ClusterObserver } from "../../telemetry/observer.ts";
+import type { ConnectionCount } from "../server/connections.ts";
 import { createInstruments } from "./instruments.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 
@@ -43,7 +43,7 @@ export class Metrics {
     this.#instruments.disconnects.inc();
   }
 
-  /** A model was taken out of service. @param rule a word of policy/failure-record.ts */
+  /** A model was taken out of service. @param rule a word of policy/lifecycle/failure-record.ts */
   quarantined(model: string, rule: string): void {
     this.#instruments.quarantines.inc({ model_name: model, rule });
   }

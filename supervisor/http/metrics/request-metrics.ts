@@ -1,4 +1,4 @@
-import type { RequestEnd, RequestObserver } from "../../cluster/observer.ts";
+import type { RequestEnd, RequestObserver } from "../../telemetry/observer.ts";
 import type { Instruments } from "./instruments.ts";
 
 /** One request's share of the numbers. */

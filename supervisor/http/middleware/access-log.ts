@@ -2,8 +2,8 @@ import type { MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import { redact } from "../../policy/redact.ts";
 import { type AppEnv, CLIENT_CLOSED_REQUEST, type StreamEnd } from "../app-context.ts";
+import { peerOf } from "../callers/peer.ts";
 import { isHealthPath } from "../health-paths.ts";
-import { peerOf } from "../peer.ts";
 import type { RefusalLog } from "../refusal-log.ts";
 
 /** Of what a client names, a path or a model that may not exist. Characters. */

@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { LmxError } from "../../../shared/errors.ts";
 import type { AppEnv, HttpConfig } from "../app-context.ts";
+import { isOperator } from "../callers/is-operator.ts";
+import { refuseForwarded } from "../callers/refuse-forwarded.ts";
 import { errorSurface } from "../error-reply.ts";
 import { isHealthPath } from "../health-paths.ts";
-import { isOperator } from "../is-operator.ts";
-import { refuseForwarded } from "../refuse-forwarded.ts";
 
 /** The key a request has to bring. */
 interface Lock {

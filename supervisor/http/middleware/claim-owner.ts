@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../app-context.ts";
-import type { Owners } from "../owners.ts";
-import { peerOf } from "../peer.ts";
+import type { Owners } from "../callers/owners.ts";
+import { peerOf } from "../callers/peer.ts";
 import { inferenceKey } from "./authenticate.ts";
 import { whenOver } from "./when-over.ts";
 

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "../app-context.ts";
-import type { RequestMemory } from "../request-memory.ts";
+import type { RequestMemory } from "../body/request-memory.ts";
 import { whenOver } from "./when-over.ts";
 
 /** Behind `claimOwner`: a request has its share of the memory for requests until its answer, or its stream, is over. */

@@ -2,8 +2,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { auditListSchema, type auditRowSchema } from "../../../shared/admin.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { App } from "../app-context.ts";
+import { parseQuery } from "../body/parse-query.ts";
 import { modelFilter } from "../model-filter.ts";
-import { parseQuery } from "../parse-query.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
 /** Where the rows come from; the audit log fits. */

@@ -9,8 +9,8 @@ import {
 } from "../../../shared/admin-sweep.ts";
 import type { OperatorWord } from "../../cluster/cluster.ts";
 import type { App } from "../app-context.ts";
+import { operatorWord } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
-import { operatorWord } from "../operator-word.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
 /** A sweep and whoever begins or ends it. */

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { type Compatibility, compatibilitySchema } from "../../../shared/admin.ts";
 import { REGISTRY_OUTCOMES, type RegistryEntry } from "../../../shared/registry.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { matrixOf, regressionsOf } from "../../policy/compatibility.ts";
+import { matrixOf, regressionsOf } from "../../policy/admission/compatibility.ts";
 import type { App } from "../app-context.ts";
 import { validationError } from "../body/validation-error.ts";
 import { modelFilter } from "../model-filter.ts";

@@ -6,8 +6,8 @@ import {
   configReportSchema,
 } from "../../../shared/admin-config.ts";
 import type { Actor } from "../../cluster/cluster.ts";
-import { actorOf } from "../actor.ts";
 import type { App } from "../app-context.ts";
+import { actorOf } from "../callers/actor.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
 /** The configuration, as an operator can see it and have it read again. */

@@ -2,10 +2,10 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { type Dossier, dossierListSchema, dossierSchema } from "../../../shared/dossier.ts";
 import { LmxError } from "../../../shared/errors.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { summaryOf } from "../../policy/dossier.ts";
+import { summaryOf } from "../../policy/diagnosis/dossier.ts";
 import type { App } from "../app-context.ts";
+import { parseQuery } from "../body/parse-query.ts";
 import { modelFilter } from "../model-filter.ts";
-import { parseQuery } from "../parse-query.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
 /** Where the dossiers come from; the store of dossiers fits. */

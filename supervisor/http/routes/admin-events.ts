@@ -2,13 +2,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type ServiceEvent, serviceEventSchema } from "../../../shared/events.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
-import type { EventReader, Subscription } from "../../cluster/event-log.ts";
+import type { EventReader, Subscription } from "../../telemetry/event-log.ts";
 import type { App, AppEnv, StreamEnd } from "../app-context.ts";
-import { EVENT_STREAM_HEADERS } from "../dialects/server-sent-events.ts";
-import { EventFeed } from "../event-feed.ts";
+import { parseQuery } from "../body/parse-query.ts";
 import { modelFilter } from "../model-filter.ts";
-import { parseQuery } from "../parse-query.ts";
 import { ERROR_RESPONSE } from "../route-responses.ts";
+import { EventFeed } from "../streaming/event-feed.ts";
+import { EVENT_STREAM_HEADERS } from "../streaming/server-sent-events.ts";
 
 /** Where the events come from; the event log fits. */
 export interface EventSource {

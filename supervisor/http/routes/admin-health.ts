@@ -1,10 +1,10 @@
 import { createRoute } from "@hono/zod-openapi";
 import { healthPageSchema } from "../../../shared/admin-health.ts";
-import { describeFreeMemory } from "../../policy/describe-free-memory.ts";
-import { judgeHealth } from "../../policy/judge-health.ts";
+import { describeFreeMemory } from "../../policy/memory/describe-free-memory.ts";
+import { judgeHealth } from "../../policy/service/judge-health.ts";
 import type { App, RouteContext } from "../app-context.ts";
-import type { ConnectionCount } from "../connections.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
+import type { ConnectionCount } from "../server/connections.ts";
 import type { MemorySource } from "./admin-memory.ts";
 
 /** What the health page shows beside the service's status. */

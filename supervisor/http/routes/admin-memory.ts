@@ -1,9 +1,9 @@
 import { createRoute } from "@hono/zod-openapi";
 import { type MemoryReport, memoryReportSchema } from "../../../shared/admin-memory.ts";
 import type { Config } from "../../../shared/config.ts";
-import type { MemorySnapshot } from "../../cluster/memory-ledger.ts";
-import { describeFreeMemory, limitSource } from "../../policy/describe-free-memory.ts";
-import { heldBytes } from "../../policy/memory-room.ts";
+import type { MemorySnapshot } from "../../cluster/admission/memory-ledger.ts";
+import { describeFreeMemory, limitSource } from "../../policy/memory/describe-free-memory.ts";
+import { heldBytes } from "../../policy/memory/memory-room.ts";
 import type { App } from "../app-context.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 

@@ -9,8 +9,8 @@ import {
   unloadResultSchema,
 } from "../../../shared/admin.ts";
 import type { App, RouteContext } from "../app-context.ts";
+import { operatorWord } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
-import { operatorWord } from "../operator-word.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
 const listRoute = createRoute({

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { modelPerformanceSchema } from "../../../shared/admin-performance.ts";
-import type { PerformanceFigures } from "../../cluster/performance.ts";
+import type { PerformanceFigures } from "../../telemetry/performance.ts";
 import type { App, RouteContext } from "../app-context.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 

@@ -3,8 +3,8 @@ import type { Context } from "hono";
 import { leaveSafeModeResultSchema, modelActionRequestSchema } from "../../../shared/admin.ts";
 import type { OperatorWord } from "../../cluster/cluster.ts";
 import type { App } from "../app-context.ts";
+import { operatorWord } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
-import { operatorWord } from "../operator-word.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
 /** The service's safe mode, as an operator can end it. */

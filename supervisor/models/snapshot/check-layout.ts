@@ -1,4 +1,4 @@
-import type { SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { type Pacer, sortPaced } from "./pacer.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
 

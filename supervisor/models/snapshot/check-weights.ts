@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { JsonObject, JsonValue, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { isObject } from "./json-object.ts";
 import type { WeightSurvey } from "./survey-weights.ts";
 import type { Tensor } from "./tensor.ts";

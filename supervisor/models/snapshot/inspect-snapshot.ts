@@ -1,4 +1,4 @@
-import type { SnapshotFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { SnapshotFacts, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { MOST_FILES } from "../most-files.ts";
 import { checkVocabulary } from "./check-vocabulary.ts";
 import { partialDownloads } from "./compare-index.ts";

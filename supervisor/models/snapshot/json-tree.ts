@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../policy/snapshot-facts.ts";
+import type { JsonValue } from "../../policy/admission/snapshot-facts.ts";
 import { JsonTooLargeError } from "./json-error.ts";
 import type { JsonHandler } from "./json-scanner.ts";
 

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { JsonObject, JsonValue, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { isObject } from "./json-object.ts";
 import { readJson } from "./read-json.ts";
 import type { SnapshotRoom } from "./snapshot-room.ts";

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { NotRegularFileError } from "../../host/regular-file.ts";
-import type { JsonValue } from "../../policy/snapshot-facts.ts";
+import type { JsonValue } from "../../policy/admission/snapshot-facts.ts";
 import { type FileAccess, readRange } from "./file-access.ts";
 import { JsonError, JsonTooLargeError } from "./json-error.ts";
 import { type JsonHandler, JsonScanner } from "./json-scanner.ts";

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import type { ShardFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { ShardFacts, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { checkLayout } from "./check-layout.ts";
 import { type FileAccess, readRange } from "./file-access.ts";
 import { HeaderError, HeaderReader } from "./header-reader.ts";

@@ -1,4 +1,4 @@
-import type { ShardFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { ShardFacts, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import type { FileAccess } from "./file-access.ts";
 import type { ListedFile } from "./list-directory.ts";
 import type { Pacer } from "./pacer.ts";

@@ -1,4 +1,9 @@
-import type { JsonObject, JsonValue, SnapshotProblem, TokenizerFacts } from "../../policy/snapshot-facts.ts";
+import type {
+  JsonObject,
+  JsonValue,
+  SnapshotProblem,
+  TokenizerFacts,
+} from "../../policy/admission/snapshot-facts.ts";
 import { isObject } from "./json-object.ts";
 import { readJson, readText, scanFile } from "./read-json.ts";
 import type { SnapshotRoom } from "./snapshot-room.ts";

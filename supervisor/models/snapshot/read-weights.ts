@@ -1,4 +1,4 @@
-import type { JsonObject, SnapshotFacts, SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { JsonObject, SnapshotFacts, SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { checkWeights, embeddingRows, layerCount } from "./check-weights.ts";
 import { IndexComparison, type PresentFiles } from "./compare-index.ts";
 import { IndexReader } from "./read-index.ts";

@@ -1,4 +1,4 @@
-import type { PackingFacts } from "../../policy/snapshot-facts.ts";
+import type { PackingFacts } from "../../policy/admission/snapshot-facts.ts";
 import { forEachPaced, type Pacer } from "./pacer.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -1,4 +1,4 @@
-import type { SnapshotProblem } from "../../policy/snapshot-facts.ts";
+import type { SnapshotProblem } from "../../policy/admission/snapshot-facts.ts";
 import { forEachPaced, type Pacer } from "./pacer.ts";
 import type { Tensor } from "./tensor.ts";
 

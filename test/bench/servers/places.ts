@@ -1,12 +1,12 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadConfig } from "../../../supervisor/config/load-config.ts";
 import { findOpenBlas } from "../../../supervisor/host/find-openblas.ts";
 import { packageFiles } from "../../../supervisor/host/package-files.ts";
-import { loadConfig } from "../../../supervisor/load-config.ts";
-import { type WorkerCommand, workerCommand } from "../../../supervisor/process/worker-command.ts";
 import { ensureRuntime } from "../../../supervisor/runtime/ensure-runtime.ts";
 import { showRuntimeProgress } from "../../../supervisor/runtime/show-runtime-progress.ts";
+import { type WorkerCommand, workerCommand } from "../../../supervisor/workers/worker-command.ts";
 import { buildOnce, type ModelRecipe } from "./build-once.ts";
 
 /** Everything all sides share: one interpreter, one environment, one model. */

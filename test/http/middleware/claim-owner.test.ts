@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Owners } from "../../../supervisor/http/owners.ts";
+import { Owners } from "../../../supervisor/http/callers/owners.ts";
 import { FakeCluster, FakeGeneration } from "../fake-cluster.ts";
 import { RawClient, rawPost, serve } from "../served-app.ts";
 import { CHAT, chat, testApp } from "../test-app.ts";

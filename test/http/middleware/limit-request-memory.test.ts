@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { GenerationEvent } from "../../../shared/generation.ts";
-import { RequestMemory } from "../../../supervisor/http/request-memory.ts";
+import { RequestMemory } from "../../../supervisor/http/body/request-memory.ts";
 import { FakeCluster, FakeGeneration, PONG } from "../fake-cluster.ts";
 import { CHAT, chat, errorOf, JSON_TYPE, post, testApp } from "../test-app.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Dossier, dossierListSchema, dossierSchema } from "../../../shared/dossier.ts";
 import type { DossierSource } from "../../../supervisor/http/routes/admin-dossiers.ts";
 import { openapiDocument } from "../../../supervisor/http/routes/openapi.ts";
-import { buildDossier, dossierId } from "../../../supervisor/policy/dossier.ts";
+import { buildDossier, dossierId } from "../../../supervisor/policy/diagnosis/dossier.ts";
 import { deathReport } from "../../support/fake-death.ts";
 import { FakeCluster, fakeModel } from "../fake-cluster.ts";
 import { errorOf, testApp } from "../test-app.ts";

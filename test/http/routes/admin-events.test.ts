@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ServiceEvent } from "../../../shared/events.ts";
-import { EventLog } from "../../../supervisor/cluster/event-log.ts";
-import { MOST_UNSENT_BYTES } from "../../../supervisor/http/event-feed.ts";
+import { MOST_UNSENT_BYTES } from "../../../supervisor/http/streaming/event-feed.ts";
+import { EventLog } from "../../../supervisor/telemetry/event-log.ts";
 import { serve } from "../served-app.ts";
 import { errorOf, type TestAppOptions, testApp } from "../test-app.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryReportSchema } from "../../../shared/admin-memory.ts";
-import type { MemorySnapshot } from "../../../supervisor/cluster/memory-ledger.ts";
+import type { MemorySnapshot } from "../../../supervisor/cluster/admission/memory-ledger.ts";
 import { memoryReport } from "../../../supervisor/http/routes/admin-memory.ts";
 import { testApp } from "../test-app.ts";
 

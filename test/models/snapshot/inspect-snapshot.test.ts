@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diskAccess, type FileAccess } from "../../../supervisor/models/snapshot/file-access.ts";
 import { inspectSnapshot } from "../../../supervisor/models/snapshot/inspect-snapshot.ts";
-import type { SnapshotProblem } from "../../../supervisor/policy/snapshot-facts.ts";
+import type { SnapshotProblem } from "../../../supervisor/policy/admission/snapshot-facts.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import {
   type Entry,

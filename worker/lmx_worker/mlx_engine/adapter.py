@@ -5,9 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lmx_worker.commands import Inspect, Load
 from lmx_worker.confinement import confine_process
-from lmx_worker.engine import (
+from lmx_worker.engine.interface import (
     Inspection,
     LoadedModel,
     LoadProgress,
@@ -18,6 +17,7 @@ from lmx_worker.engine import (
 )
 from lmx_worker.failure import RequestFailure
 from lmx_worker.mlx_engine.runtime import import_runtime, runtime_versions
+from lmx_worker.wire.commands import Inspect, Load
 
 # Buffers kept for reuse; unbounded by default on Metal.
 CACHE_LIMIT_BYTES = 2 * 1024**3

@@ -17,10 +17,10 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch, StopSequences
 from mlx_lm.models.cache import KVCache, RotatingKVCache, make_prompt_cache
 
-from lmx_worker.engine import EngineFinish, RowRequest, RowToken, StepResult
+from lmx_worker.engine.interface import EngineFinish, RowRequest, RowToken, StepResult
 from lmx_worker.mlx_engine.evidence import RowEvidence, gather_evidence, pending_arrays
-from lmx_worker.mlx_engine.footprint import leaf_caches
 from lmx_worker.mlx_engine.logit_edits import LogitEdits
+from lmx_worker.mlx_engine.memory_shapes import leaf_caches
 from lmx_worker.mlx_engine.sampling import Sampler
 
 # The constructor would wire as much memory as the device allows; several workers doing so hang a Mac.

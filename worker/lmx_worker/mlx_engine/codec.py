@@ -12,11 +12,11 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
-from lmx_worker.bare_calls import shows_bare_calls
-from lmx_worker.call_shapes import strict_parser
-from lmx_worker.commands import MessagesPrompt, Prompt
-from lmx_worker.conversation import with_call_ids, with_thinking
-from lmx_worker.detokenize import (
+from lmx_worker.engine.interface import EncodedPrompt, ModelFacts
+from lmx_worker.mlx_engine.templates import is_program, render_with
+from lmx_worker.output.bare_calls import shows_bare_calls
+from lmx_worker.output.call_shapes import strict_parser
+from lmx_worker.output.detokenize import (
     REPLACEMENT,
     ByteDetokenizer,
     Detokenizer,
@@ -24,13 +24,13 @@ from lmx_worker.detokenize import (
     byte_level_bytes,
     sentencepiece_bytes,
 )
-from lmx_worker.engine import EncodedPrompt, ModelFacts
-from lmx_worker.fill import find_fill_tokens
-from lmx_worker.harmony import TOKENS, shows_harmony
-from lmx_worker.mlx_engine.templates import is_program, render_with
-from lmx_worker.prompt import encode_prompt
-from lmx_worker.renderer import Renderer
-from lmx_worker.text import NORMAL, REASONING, TOOL, Marker, TextFormat
+from lmx_worker.output.harmony import TOKENS, shows_harmony
+from lmx_worker.output.text import NORMAL, REASONING, TOOL, Marker, TextFormat
+from lmx_worker.prompt.conversation import with_call_ids, with_thinking
+from lmx_worker.prompt.fill import find_fill_tokens
+from lmx_worker.prompt.prompt import encode_prompt
+from lmx_worker.prompt.renderer import Renderer
+from lmx_worker.wire.commands import MessagesPrompt, Prompt
 
 BARE_JSON = "bare_json"
 HARMONY = "harmony"

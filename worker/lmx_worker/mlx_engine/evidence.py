@@ -10,7 +10,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from lmx_worker.engine import ALTERNATIVES, LogitsCheck, RowRequest, TokenLogprobs
+from lmx_worker.engine.interface import ALTERNATIVES, LogitsCheck, RowRequest, TokenLogprobs
 
 # Stands for minus infinity and NaN, which JSON cannot carry.
 IMPOSSIBLE = -9999.0

@@ -4,17 +4,17 @@ from typing import Any
 
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
-from lmx_worker.commands import Inspect
 from lmx_worker.confinement import EXTRA_ADDRESS_SPACE_BYTES
-from lmx_worker.engine import Inspection
+from lmx_worker.engine.interface import Inspection
 from lmx_worker.failure import RequestFailure, fatal_cause, first_line
-from lmx_worker.mlx_engine.footprint import (
+from lmx_worker.mlx_engine.load import Phase, Structure, context_tokens, model_type, read_structure
+from lmx_worker.mlx_engine.memory_shapes import (
     cache_footprints,
     count_parameters,
     estimate_prefill_bytes,
     parameter_arrays,
 )
-from lmx_worker.mlx_engine.load import Phase, Structure, context_tokens, model_type, read_structure
+from lmx_worker.wire.commands import Inspect
 
 MEMORY_CAUSES = frozenset({"host_oom", "gpu_oom", "alloc_too_big", "gpu_objects"})
 USER = {"role": "user", "content": "Hello"}

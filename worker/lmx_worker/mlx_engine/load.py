@@ -15,14 +15,14 @@ from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.utils import load_model, load_tokenizer
 
-from lmx_worker.commands import Inspect, Load
-from lmx_worker.engine import LoadProgress, ModelFacts
+from lmx_worker.engine.interface import LoadProgress, ModelFacts
 from lmx_worker.failure import RequestFailure, StopRequested, fatal_cause
-from lmx_worker.fill import find_fill_tokens
-from lmx_worker.harmony import FINAL_TOKENS
 from lmx_worker.mlx_engine.codec import HARMONY, parser_name
-from lmx_worker.mlx_engine.footprint import cache_footprints, leaf_caches, parameter_arrays
 from lmx_worker.mlx_engine.load_errors import load_failure
+from lmx_worker.mlx_engine.memory_shapes import cache_footprints, leaf_caches, parameter_arrays
+from lmx_worker.output.harmony import FINAL_TOKENS
+from lmx_worker.prompt.fill import find_fill_tokens
+from lmx_worker.wire.commands import Inspect, Load
 
 CONTEXT_KEYS = (
     "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx",

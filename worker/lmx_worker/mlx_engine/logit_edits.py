@@ -9,7 +9,7 @@ from itertools import chain
 
 import mlx.core as mx
 
-from lmx_worker.commands import Sampling
+from lmx_worker.wire.commands import Sampling
 
 # How far the presence and frequency penalties look back, in tokens: mlx_lm's default.
 PENALTY_WINDOW = 20

@@ -7,8 +7,8 @@ from typing import Any
 
 import mlx.core as mx
 
-from lmx_worker.commands import Sampling
 from lmx_worker.mlx_engine.filters import exclude_top_choices, keep_min_p, keep_top_k, keep_top_p
+from lmx_worker.wire.commands import Sampling
 
 # Below this the sharpened distribution is greedy in every case that float32 can tell apart.
 GREEDY_BELOW = 1e-5

@@ -6,7 +6,7 @@ model is tried once, with three short rows of which one joins while the others d
 
 from collections.abc import Callable, Sequence
 
-from lmx_worker.engine import RowRequest, TokenLogprobs
+from lmx_worker.engine.interface import RowRequest, TokenLogprobs
 from lmx_worker.failure import fatal_cause, first_line
 from lmx_worker.mlx_engine.batch import Batch
 

@@ -5,7 +5,7 @@ from typing import Any
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from transformers import PreTrainedTokenizerBase
 
-from lmx_worker.renderer import Renderer
+from lmx_worker.prompt.renderer import Renderer
 
 
 def is_program(tokenizer: TokenizerWrapper) -> bool:

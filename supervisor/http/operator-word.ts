@@ -1,9 +1,0 @@
-import type { Context } from "hono";
-import type { OperatorWord } from "../cluster/cluster.ts";
-import { actorOf } from "./actor.ts";
-import type { AppEnv } from "./app-context.ts";
-
-/** Who asked for this and why, for the audit trail. A blank reason is none. */
-export function operatorWord(c: Context<AppEnv>, reason: string | null | undefined): OperatorWord {
-  return { actor: actorOf(c), reason: reason?.trim() || null };
-}

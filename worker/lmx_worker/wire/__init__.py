@@ -1,0 +1,1 @@
+"""The worker protocol as JSON lines: reading commands, checking fields, writing answers."""
