@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { type ImportRule, readSource, sourcesUnder, violations } from "./support/import-rules.ts";
+import {
+  type ImportRule,
+  importCircles,
+  importedFiles,
+  readSource,
+  sourcesUnder,
+  violations,
+} from "./support/import-rules.ts";
 
 const allBelowService = [
   "shared",
   "supervisor/json",
-  "supervisor/policy",
+  "supervisor/policy/",
   "supervisor/host",
   "supervisor/models",
   "supervisor/runtime",
@@ -13,41 +20,75 @@ const allBelowService = [
   "supervisor/config",
   "supervisor/telemetry",
   "supervisor/workers",
-  "supervisor/backends",
-  "supervisor/cluster",
+  "supervisor/backends/",
+  "supervisor/cluster/",
   "supervisor/compat",
   "supervisor/http",
 ];
 
+/** A room of pure decisions. */
+function pureRoom(rooms: readonly string[]): ImportRule {
+  return { rooms: ["shared", ...rooms], packages: [], node: false };
+}
+
+/** A room of the cluster, which stands on everything below it. */
+function clusterRoom(rooms: readonly string[]): ImportRule {
+  return {
+    rooms: [
+      "shared",
+      "supervisor/json",
+      "supervisor/policy/",
+      "supervisor/models",
+      "supervisor/host",
+      "supervisor/rpc",
+      "supervisor/store",
+      "supervisor/telemetry",
+      "supervisor/workers",
+      "supervisor/backends/",
+      ...rooms,
+    ],
+    packages: ["p-queue", "pino", "zod"],
+    node: true,
+  };
+}
+
 /** Room → what it may import. A room sees itself and rooms above it in this list, never below. */
 const RULES: Readonly<Record<string, ImportRule>> = {
   shared: { rooms: [], packages: ["zod"], node: false },
-  "supervisor/policy": { rooms: ["shared"], packages: [], node: false },
+  "supervisor/policy": pureRoom([]),
+  // Lifecycle is what the other decisions are about: it knows none of them, and they do not know each other.
+  "supervisor/policy/lifecycle": pureRoom([]),
+  "supervisor/policy/admission": pureRoom(["supervisor/policy"]),
+  "supervisor/policy/memory": pureRoom(["supervisor/policy"]),
+  "supervisor/policy/diagnosis": pureRoom(["supervisor/policy/lifecycle"]),
+  "supervisor/policy/requests": pureRoom(["supervisor/policy/lifecycle"]),
+  "supervisor/policy/watch": pureRoom([]),
+  "supervisor/policy/service": pureRoom(["supervisor/policy", "supervisor/policy/lifecycle"]),
   "supervisor/json": { rooms: ["shared"], packages: [], node: true },
   "supervisor/host": { rooms: ["shared"], packages: ["zod"], node: true },
   "supervisor/models": {
-    rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host"],
+    rooms: ["shared", "supervisor/json", "supervisor/policy/", "supervisor/host"],
     packages: ["zod"],
     node: true,
   },
   "supervisor/runtime": {
-    rooms: ["shared", "supervisor/policy", "supervisor/host"],
+    rooms: ["shared", "supervisor/policy/", "supervisor/host"],
     packages: ["execa", "zod"],
     node: true,
   },
   "supervisor/rpc": { rooms: ["shared", "supervisor/json"], packages: [], node: false },
   "supervisor/store": {
-    rooms: ["shared", "supervisor/json", "supervisor/policy", "supervisor/host"],
+    rooms: ["shared", "supervisor/json", "supervisor/policy/", "supervisor/host"],
     packages: ["lowdb", "zod"],
     node: true,
   },
   "supervisor/config": {
-    rooms: ["shared", "supervisor/policy", "supervisor/models", "supervisor/host"],
+    rooms: ["shared", "supervisor/policy/", "supervisor/models", "supervisor/host"],
     packages: ["pino", "yaml", "zod"],
     node: true,
   },
   "supervisor/telemetry": {
-    rooms: ["shared", "supervisor/policy", "supervisor/host", "supervisor/store"],
+    rooms: ["shared", "supervisor/policy/", "supervisor/host", "supervisor/store"],
     packages: ["pino"],
     node: true,
   },
@@ -55,7 +96,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     rooms: [
       "shared",
       "supervisor/json",
-      "supervisor/policy",
+      "supervisor/policy/",
       "supervisor/models",
       "supervisor/host",
       "supervisor/rpc",
@@ -65,35 +106,30 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     node: true,
   },
   "supervisor/backends": {
-    rooms: ["shared", "supervisor/policy", "supervisor/models", "supervisor/host"],
+    rooms: ["shared", "supervisor/policy/", "supervisor/models", "supervisor/host"],
     packages: ["pino", "zod"],
     node: true,
   },
-  "supervisor/cluster": {
+  // Root → requests → model → admission and dossiers, never back.
+  "supervisor/cluster": clusterRoom([
+    "supervisor/cluster/requests",
+    "supervisor/cluster/model",
+    "supervisor/cluster/admission",
+  ]),
+  "supervisor/cluster/requests": clusterRoom(["supervisor/cluster/model"]),
+  "supervisor/cluster/model": clusterRoom(["supervisor/cluster/admission", "supervisor/cluster/dossiers"]),
+  "supervisor/cluster/admission": clusterRoom([]),
+  "supervisor/cluster/dossiers": clusterRoom([]),
+  "supervisor/compat": {
     rooms: [
       "shared",
-      "supervisor/json",
-      "supervisor/policy",
+      "supervisor/policy/",
       "supervisor/models",
-      "supervisor/host",
-      "supervisor/rpc",
       "supervisor/store",
       "supervisor/telemetry",
       "supervisor/workers",
       "supervisor/backends",
-    ],
-    packages: ["p-queue", "pino", "zod"],
-    node: true,
-  },
-  "supervisor/compat": {
-    rooms: [
-      "shared",
-      "supervisor/policy",
-      "supervisor/models",
-      "supervisor/store",
-      "supervisor/telemetry",
-      "supervisor/workers",
-      "supervisor/cluster",
+      "supervisor/cluster/",
     ],
     packages: ["execa", "pino", "zod"],
     node: true,
@@ -102,11 +138,11 @@ const RULES: Readonly<Record<string, ImportRule>> = {
     rooms: [
       "shared",
       "supervisor/json",
-      "supervisor/policy",
+      "supervisor/policy/",
       "supervisor/host",
       "supervisor/telemetry",
       "supervisor/workers",
-      "supervisor/cluster",
+      "supervisor/cluster/",
     ],
     packages: ["hono", "@hono/node-server", "@hono/zod-openapi", "pino", "piscina", "prom-client", "zod"],
     node: true,
@@ -114,7 +150,7 @@ const RULES: Readonly<Record<string, ImportRule>> = {
   "supervisor/cli": {
     rooms: [
       "shared",
-      "supervisor/policy",
+      "supervisor/policy/",
       "supervisor/models",
       "supervisor/host",
       // The doctor reads files as the service would.
@@ -144,6 +180,17 @@ describe("the import allow-list", () => {
     expect(files.flatMap((file) => violations(file, readSource(file), RULES))).toEqual([]);
   });
 
+  it("finds no import circle, type-only ones included", () => {
+    const imports = new Map(files.map((file) => [file, importedFiles(file, readSource(file))]));
+    expect(importCircles(imports)).toEqual([]);
+    const planted = new Map([
+      ["a.ts", ["b.ts", "c.ts"]],
+      ["b.ts", ["c.ts"]],
+      ["c.ts", ["b.ts"]],
+    ]);
+    expect(importCircles(planted)).toEqual([["b.ts", "c.ts", "b.ts"]]);
+  });
+
   it("reports a planted violation of each kind", () => {
     const planted = [
       'import { readFileSync } from "node:fs";',
@@ -156,6 +203,10 @@ describe("the import allow-list", () => {
     for (const line of planted) {
       expect(violations("supervisor/policy/planted.ts", `${line}\n`, RULES), line).toHaveLength(1);
     }
+    const inward = 'import { x } from "../requests/generation-run.ts";\n';
+    expect(violations("supervisor/cluster/model/planted.ts", inward, RULES)).toEqual([
+      "supervisor/cluster/model/planted.ts imports ../requests/generation-run.ts; supervisor/cluster/model may not use supervisor/cluster/requests",
+    ]);
     expect(violations("supervisor/newroom/file.ts", "", RULES)).toEqual([
       "supervisor/newroom/file.ts: room supervisor/newroom has no rule",
     ]);
@@ -166,6 +217,9 @@ describe("the import allow-list", () => {
       Object.keys(RULES).filter((room) => RULES[room]?.packages.includes(name));
     expect(roomsOf("execa")).toEqual(["supervisor/runtime", "supervisor/workers", "supervisor/compat"]);
     expect(roomsOf("lowdb")).toEqual(["supervisor/store"]);
-    expect(roomsOf("p-queue")).toEqual(["supervisor/workers", "supervisor/cluster"]);
+    expect(roomsOf("p-queue").map((room) => room.split("/")[1])).toEqual([
+      "workers",
+      ...Array(5).fill("cluster"),
+    ]);
   });
 });

@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import type { CommandInput } from "./command.ts";
-import { findSupervisor, type SupervisorAddress } from "./find-supervisor.ts";
+import { findSupervisor } from "./find-supervisor.ts";
 import { type CliRequest, readJson, sendRequest } from "./send-request.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 /** Longest wait for one answer. Only an unload waits: for running requests to finish. */
 const ANSWER_TIMEOUT_MS = 660_000;

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { CliError } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import type { SupervisorAddress } from "./find-supervisor.ts";
 import { printable } from "./printable.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 /** Nobody listens there, or the connection broke. */
 export function noAnswer(

@@ -1,10 +1,10 @@
 import { AnswerWriter } from "./answer-writer.ts";
 import { CliError, type CliInput, type CliIo } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import type { SupervisorAddress } from "./find-supervisor.ts";
 import { LineReader } from "./line-reader.ts";
 import { type ChatMessage, type ChatPiece, type ChatQuestion, streamChat } from "./stream-chat.ts";
 import { type Styles, stylesFor } from "./styles.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 const COMMANDS: Readonly<Record<string, string>> = {
   "/help": "this list",

@@ -7,6 +7,7 @@ import { notYours } from "./api-errors.ts";
 import { CliError, type CommandInput, textOption } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 /** Options of every command that talks to a supervisor. */
 export const CONNECTION_OPTIONS = {
@@ -21,19 +22,6 @@ export const ADDRESS_HELP = `  --url URL         another supervisor than the one
 
 export const CONNECTION_HELP = `${ADDRESS_HELP}
   --json            print one JSON document instead of text`;
-
-/** Where a supervisor is and which keys open it. */
-export interface SupervisorAddress {
-  /** What messages call it: its URL, or the path of its socket. */
-  readonly name: string;
-  /** What paths are appended to. */
-  readonly url: string;
-  /** Null: over the network. */
-  readonly socketPath: string | null;
-  readonly adminKey: string | undefined;
-  /** Key for `/v1`. */
-  readonly apiKey: string | undefined;
-}
 
 const NO_KEYS = { adminKey: undefined, apiKey: undefined };
 

@@ -11,16 +11,12 @@ import {
   textOption,
 } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import {
-  CONNECTION_HELP,
-  CONNECTION_OPTIONS,
-  findSupervisor,
-  type SupervisorAddress,
-} from "./find-supervisor.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS, findSupervisor } from "./find-supervisor.ts";
 import { loadAndWait } from "./load-and-wait.ts";
 import { readPiped } from "./read-piped.ts";
 import { type ChatMessage, type ChatPiece, type ChatQuestion, streamChat } from "./stream-chat.ts";
 import { stylesFor } from "./styles.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 export const runCommand: Command = {
   name: "run",

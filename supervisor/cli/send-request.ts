@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { SupervisorAddress } from "./find-supervisor.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 /** One request of a command. */
 export interface CliRequest {

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import { CliError } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-import type { SupervisorAddress } from "./find-supervisor.ts";
 import { readJson, sendRequest } from "./send-request.ts";
 import { sseData } from "./sse-data.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 /** One turn of a conversation. */
 export interface ChatMessage {

@@ -1,9 +1,9 @@
 import { type ServiceEvent, serviceEventSchema } from "../../shared/events.ts";
 import { noAnswer, refusal, unexpected } from "./api-errors.ts";
 import { CliError } from "./command.ts";
-import type { SupervisorAddress } from "./find-supervisor.ts";
 import { readJson, sendRequest } from "./send-request.ts";
 import { sseData } from "./sse-data.ts";
+import type { SupervisorAddress } from "./supervisor-address.ts";
 
 export interface EventsWanted {
   /** Events of this model only. */

@@ -6,43 +6,10 @@ import type {
   UnloadResult,
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
-import type { GenerationEvent } from "../../shared/generation.ts";
+import type { OperatorWord } from "../telemetry/audit-context.ts";
 import type { EncodedRequest } from "../workers/encoded-request.ts";
-
-/** A generation a worker has accepted: HTTP 200 may go out. */
-export interface Generation {
-  /** Model id that serves it (an alias is resolved). */
-  readonly model: string;
-  readonly promptTokens: number;
-  /** The prompt as text, when the request asked for it. */
-  readonly promptText: string | null;
-  /** Whether a request of another owner waits for the same model now. */
-  othersWait(): boolean;
-  /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
-  readonly events: AsyncIterable<GenerationEvent>;
-}
-
-/** Where a request comes from. */
-export interface RequestOrigin {
-  /** By which the client knows the request; it stands in the log lines about it. */
-  readonly requestId?: string;
-  /** Whose it is, an opaque word of at most 64 characters: owners take turns. */
-  readonly owner?: string | undefined;
-}
-
-/** Who asked for something, for the audit trail. */
-export interface Actor {
-  /** First characters of the key's hash; null: no key was needed. */
-  readonly key: string | null;
-  readonly address: string | null;
-  readonly via: "http" | "socket" | "start";
-}
-
-/** An operator's word, for the audit trail. */
-export interface OperatorWord {
-  readonly actor: Actor;
-  readonly reason: string | null;
-}
+import type { RequestOrigin } from "./model/request-slots.ts";
+import type { Generation } from "./requests/generation.ts";
 
 export interface LoadOptions {
   /** Load although the service is in safe mode. */

@@ -10,11 +10,14 @@ import { LmxError, serverStopping } from "../../shared/errors.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
 import { atMost } from "../host/with-timeout.ts";
 import type { Catalogue } from "../models/catalogue.ts";
+import type { Actor, OperatorWord } from "../telemetry/audit-context.ts";
 import type { EncodedRequest } from "../workers/encoded-request.ts";
 import type { HolderUse } from "./admission/memory-ledger.ts";
 import { AutoLoad } from "./auto-load.ts";
-import type { Actor, Cluster, Generation, LoadOptions, OperatorWord, RequestOrigin } from "./cluster.ts";
+import type { Cluster, LoadOptions } from "./cluster.ts";
+import type { RequestOrigin } from "./model/request-slots.ts";
 import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
+import type { Generation } from "./requests/generation.ts";
 import { GenerationRun } from "./requests/generation-run.ts";
 
 /** A listing may be this much behind the disk. Milliseconds. */

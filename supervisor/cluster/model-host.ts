@@ -7,7 +7,7 @@ import type {
 } from "../../shared/admin.ts";
 import { LmxError } from "../../shared/errors.ts";
 import type { Readiness, ReadinessReason } from "../../shared/readiness.ts";
-import type { CatalogueEntry } from "../models/catalogue.ts";
+import type { CatalogueEntry } from "../models/catalogue-entry.ts";
 import type { FailureRecord } from "../policy/lifecycle/failure-record.ts";
 import {
   currentWorker,
@@ -17,12 +17,11 @@ import {
 } from "../policy/lifecycle/model-state.ts";
 import { mayStart } from "../policy/lifecycle/quarantine.ts";
 import type { HolderUse } from "./admission/memory-ledger.ts";
-import type { RequestOrigin } from "./cluster.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./model/load-errors.ts";
 import { loadChecks, loadResult } from "./model/load-result.ts";
 import { type MachinePorts, ModelMachine } from "./model/model-controller.ts";
 import { capabilitiesOf, readinessOf } from "./model/model-view.ts";
-import type { Fingerprint, Seat } from "./model/request-slots.ts";
+import type { Fingerprint, RequestOrigin, Seat } from "./model/request-slots.ts";
 import { HeldRequests } from "./requests/request-gate.ts";
 
 export type HostPorts = MachinePorts;

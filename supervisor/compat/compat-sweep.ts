@@ -8,7 +8,7 @@ import type {
   SweepStatus,
 } from "../../shared/admin-sweep.ts";
 import { LmxError, serverStopping } from "../../shared/errors.ts";
-import { BACKEND, type BackendVersions } from "../cluster/admission/load-history.ts";
+import { BACKEND, type BackendVersions } from "../backends/model-key.ts";
 import { planSweep } from "./plan-sweep.ts";
 import { platform, type SweepRecord } from "./sweep-record.ts";
 import { type TryPorts, tryReducedModel } from "./try-reduced-model.ts";

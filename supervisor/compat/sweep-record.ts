@@ -5,7 +5,8 @@ import {
   type SweepResult,
 } from "../../shared/admin-sweep.ts";
 import type { RegistryEntry } from "../../shared/registry.ts";
-import { BACKEND, type BackendVersions, passFacts } from "../cluster/admission/load-history.ts";
+import { BACKEND, type BackendVersions } from "../backends/model-key.ts";
+import { passFacts } from "../cluster/admission/load-history.ts";
 import type { Failure } from "../policy/lifecycle/model-state.ts";
 import type { CompatibilityRegistry } from "../store/compatibility-registry.ts";
 import type { Attempt } from "./try-reduced-model.ts";

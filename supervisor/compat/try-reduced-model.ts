@@ -2,12 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { REDUCED_PREFIX } from "../../shared/admin-sweep.ts";
 import { modelSettingsSchema, type Timeouts } from "../../shared/config.ts";
-import type { LoadEvidence } from "../cluster/model/model-workers.ts";
 import { classifyExit, type WorkerPhase } from "../policy/diagnosis/failure.ts";
 import type { Failure } from "../policy/lifecycle/model-state.ts";
 import { holdLoadPermit } from "../workers/hold-load-permit.ts";
 import type { LoadQueue } from "../workers/load-queue.ts";
-import { type LoadTarget, loadWorker, type PhaseOutcome, runCanary } from "../workers/load-worker.ts";
+import {
+  type LoadEvidence,
+  type LoadTarget,
+  loadWorker,
+  type PhaseOutcome,
+  runCanary,
+} from "../workers/load-worker.ts";
 import type { WorkerExit } from "../workers/worker-process.ts";
 import type { WorkerSession } from "../workers/worker-session.ts";
 import { reducedDigest } from "./reduced-digest.ts";

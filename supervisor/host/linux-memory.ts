@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CgroupMemory, readCgroupMemory } from "./cgroup-memory.ts";
-import type { MachineMemory } from "./machine-memory.ts";
+import type { MachineMemory } from "./memory-facts.ts";
 
 /**
  * Memory of a Linux machine: `/proc/meminfo` (proc(5)) and the cgroup of this process, whichever leaves less.

@@ -1,4 +1,4 @@
-import type { MachineMemory } from "./machine-memory.ts";
+import type { MachineMemory } from "./memory-facts.ts";
 import { type RunText, runText } from "./run-text.ts";
 
 const MEBIBYTE = 1024 ** 2;

@@ -1,18 +1,8 @@
 import { totalmem } from "node:os";
 import { readLinuxMemory } from "./linux-memory.ts";
 import { readMacMemory } from "./mac-memory.ts";
+import type { MachineMemory } from "./memory-facts.ts";
 import type { RunText } from "./run-text.ts";
-
-/** How much memory this machine has and has left, in bytes. Null: it could not be found out. */
-export interface MachineMemory {
-  readonly totalBytes: number | null;
-  /** What could be taken now without swapping. */
-  readonly availableBytes: number | null;
-  /** What this process and its children, or the GPU, may take at most; null: no limit is known. */
-  readonly limitBytes: number | null;
-  /** Where the numbers come from, in words. */
-  readonly source: string;
-}
 
 export interface MachineMemoryOptions {
   readonly platform?: NodeJS.Platform;

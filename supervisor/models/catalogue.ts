@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
 import { findModelDirectories } from "./find-model-directories.ts";
 import { type DirectoryAccess, RootPlaces } from "./inside-roots.ts";
 import type { ModelRoot } from "./model-roots.ts";
@@ -9,23 +10,6 @@ import { ScanRounds } from "./scan-rounds.ts";
 
 /** So long a look at the disk takes at most, where nothing else is said. Milliseconds. */
 const PATIENCE_MS = 10_000;
-
-/** A model on disk. The same object as long as nothing in its directory changes. */
-export interface CatalogueEntry {
-  readonly id: string;
-  /** Absolute directory. */
-  readonly path: string;
-  /** The place it was found in: what one disk is, as far as is known without asking it. */
-  readonly root: string;
-  /** All files of the directory together. */
-  readonly sizeBytes: number;
-  /** `model_type` of config.json. */
-  readonly modelType: string | null;
-  /** Tokens, as config.json says. */
-  readonly contextLength: number | null;
-  /** Changes when the model does; null when a file could not be read. */
-  readonly digest: string | null;
-}
 
 export interface CatalogueOptions {
   /** Where to search, the first with an id wins. A plain path is a root of model folders. */

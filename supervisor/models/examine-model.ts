@@ -1,8 +1,8 @@
 import type { Dirent } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { CatalogueEntry } from "./catalogue.ts";
-import type { FoundDirectory } from "./find-model-directories.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
+import type { FoundDirectory } from "./found-directory.ts";
 import type { InsideRoots } from "./inside-roots.ts";
 import { mapSome } from "./map-some.ts";
 import { readModelConfig } from "./model-config.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { openRegularFile } from "../host/regular-file.ts";
-import type { FoundDirectory } from "./find-model-directories.ts";
+import type { FoundDirectory } from "./found-directory.ts";
 import type { InsideRoots } from "./inside-roots.ts";
 import { looksLikeModel } from "./looks-like-model.ts";
 import { mapSome } from "./map-some.ts";

@@ -1,6 +1,6 @@
-import type { Dirent } from "node:fs";
 import { join } from "node:path";
 import { findInHuggingFaceCache } from "./find-in-huggingface-cache.ts";
+import type { FoundDirectory } from "./found-directory.ts";
 import type { InsideRoots } from "./inside-roots.ts";
 import { looksLikeModel } from "./looks-like-model.ts";
 import { mapSome } from "./map-some.ts";
@@ -8,14 +8,6 @@ import type { ModelRoot } from "./model-roots.ts";
 
 /** Of each level of directories; each holds a descriptor while it is listed. */
 const LISTED_AT_ONCE = 4;
-
-/** A directory that looks like a model, and the id its place gives it. */
-export interface FoundDirectory {
-  readonly id: string;
-  readonly path: string;
-  /** What is in it. */
-  readonly entries: readonly Dirent[];
-}
 
 /** The model directories of a root by id; an id may come more than once. */
 export async function findModelDirectories(

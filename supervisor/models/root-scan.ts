@@ -1,5 +1,5 @@
 import { type ExaminedModel, examineModel } from "./examine-model.ts";
-import type { FoundDirectory } from "./find-model-directories.ts";
+import type { FoundDirectory } from "./found-directory.ts";
 import type { InsideRoots, RefusedPath, RootPlaces } from "./inside-roots.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 

@@ -1,4 +1,4 @@
-import type { FoundDirectory } from "./find-model-directories.ts";
+import type { FoundDirectory } from "./found-directory.ts";
 import type { RefusedPath } from "./inside-roots.ts";
 
 /** The part of a logger that a scan needs. */

@@ -17,7 +17,8 @@ import { SweepRecord } from "../compat/sweep-record.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { readMachineMemory } from "../host/machine-memory.ts";
 import { oomKills } from "../host/oom-kills.ts";
-import type { Catalogue, CatalogueEntry } from "../models/catalogue.ts";
+import type { Catalogue } from "../models/catalogue.ts";
+import type { CatalogueEntry } from "../models/catalogue-entry.ts";
 import {
   QUARANTINE_DEFAULTS,
   type QuarantineNumbers,

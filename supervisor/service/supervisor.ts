@@ -1,6 +1,5 @@
 import { homedir } from "node:os";
 import type { Logger } from "pino";
-import type { OperatorWord } from "../cluster/cluster.ts";
 import { openDossiers } from "../cluster/dossiers/open-dossiers.ts";
 import type { ModelCluster } from "../cluster/model-cluster.ts";
 import { warnOfExposedPaths } from "../config/exposed-paths.ts";
@@ -25,6 +24,7 @@ import type { RuntimeProgress } from "../runtime/build-runtime.ts";
 import { ensureRuntime } from "../runtime/ensure-runtime.ts";
 import { RuntimeOnce } from "../runtime/runtime-once.ts";
 import type { AuditLog } from "../store/audit-log.ts";
+import type { OperatorWord } from "../telemetry/audit-context.ts";
 import { watchDegraded } from "../telemetry/degraded-watch.ts";
 import { EventLog } from "../telemetry/event-log.ts";
 import { logEvents } from "../telemetry/log-events.ts";

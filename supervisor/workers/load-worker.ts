@@ -9,6 +9,13 @@ import { patientTimer } from "../rpc/suspend-aware-timer.ts";
 import { describeShape } from "./describe-shape.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
+export interface LoadEvidence {
+  readonly versions: MethodResult<"initialize">["versions"];
+  readonly loaded: MethodResult<"load">;
+  readonly canary: MethodResult<"canary"> | null;
+  readonly warning: string | null;
+}
+
 /** How a phase of a worker's start went. `gone`: the worker died, its exit tells the rest. */
 export type PhaseOutcome<T> =
   | { readonly kind: "done"; readonly result: T }
@@ -120,3 +127,4 @@ function stallWatch(
   stalled.catch(() => {});
   return { stalled, stop: () => forget() };
 }
+/** What the newest load and canary of a model showed. */

@@ -1,4 +1,4 @@
-import type { CatalogueEntry } from "../models/catalogue.ts";
+import type { CatalogueEntry } from "../models/catalogue-entry.ts";
 import {
   classifyExit,
   type ExitExplanation,

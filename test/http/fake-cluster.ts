@@ -9,13 +9,10 @@ import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts"
 import { LmxError } from "../../shared/errors.ts";
 import type { GenerationEvent, GenerationRequest, Prompt } from "../../shared/generation.ts";
 import type { Readiness, ReadinessState } from "../../shared/readiness.ts";
-import type {
-  Cluster,
-  Generation,
-  LoadOptions,
-  OperatorWord,
-  RequestOrigin,
-} from "../../supervisor/cluster/cluster.ts";
+import type { Cluster, LoadOptions } from "../../supervisor/cluster/cluster.ts";
+import type { RequestOrigin } from "../../supervisor/cluster/model/request-slots.ts";
+import type { Generation } from "../../supervisor/cluster/requests/generation.ts";
+import type { OperatorWord } from "../../supervisor/telemetry/audit-context.ts";
 import type { EncodedRequest } from "../../supervisor/workers/encoded-request.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };

@@ -4,7 +4,6 @@ import type { SweepStatus } from "../../shared/admin-sweep.ts";
 import { clientsSchema } from "../../shared/config.ts";
 import type { ErrorEnvelope } from "../../shared/openai.ts";
 import type { MemorySnapshot } from "../../supervisor/cluster/admission/memory-ledger.ts";
-import type { Actor, OperatorWord } from "../../supervisor/cluster/cluster.ts";
 import type { App, HttpConfig } from "../../supervisor/http/app-context.ts";
 import type { RequestMemory } from "../../supervisor/http/body/request-memory.ts";
 import type { Owners } from "../../supervisor/http/callers/owners.ts";
@@ -15,6 +14,7 @@ import type { ConfigControl } from "../../supervisor/http/routes/admin-config.ts
 import type { DossierSource } from "../../supervisor/http/routes/admin-dossiers.ts";
 import type { SafeModeControl } from "../../supervisor/http/routes/admin-safe-mode.ts";
 import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
+import type { Actor, OperatorWord } from "../../supervisor/telemetry/audit-context.ts";
 import { EventLog } from "../../supervisor/telemetry/event-log.ts";
 import { PerformanceLog } from "../../supervisor/telemetry/performance.ts";
 import { FakeCluster } from "./fake-cluster.ts";

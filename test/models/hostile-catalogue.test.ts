@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
+import type { CatalogueEntry } from "../../supervisor/models/catalogue-entry.ts";
 import { MOST_FILES } from "../../supervisor/models/most-files.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { writeModel } from "./model-directory.ts";

@@ -5,7 +5,7 @@ import type { WorkerMethod } from "../../shared/worker-protocol.ts";
 import type { ModelRecord } from "../../supervisor/cluster/admission/load-history.ts";
 import { NO_DOSSIERS } from "../../supervisor/cluster/dossiers/dossiers.ts";
 import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
-import type { CatalogueEntry } from "../../supervisor/models/catalogue.ts";
+import type { CatalogueEntry } from "../../supervisor/models/catalogue-entry.ts";
 import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../supervisor/policy/lifecycle/failure-record.ts";
 import { NO_EVENTS } from "../../supervisor/telemetry/event-log.ts";
 import { type ClusterObserver, NO_OBSERVER } from "../../supervisor/telemetry/observer.ts";

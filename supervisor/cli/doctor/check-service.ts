@@ -6,8 +6,9 @@ import { ConfigError } from "../../config/config-problem.ts";
 import { type LoadedConfig, loadConfig } from "../../config/load-config.ts";
 import { readAddress } from "../../host/address-file.ts";
 import type { CliIo } from "../command.ts";
-import { addressOf, type SupervisorAddress } from "../find-supervisor.ts";
+import { addressOf } from "../find-supervisor.ts";
 import { readJson, sendRequest } from "../send-request.ts";
+import type { SupervisorAddress } from "../supervisor-address.ts";
 import { type DoctorCheck, fail, pass, warn } from "./doctor-check.ts";
 
 const ANSWER_TIMEOUT_MS = 3_000;

@@ -1,7 +1,7 @@
 import PQueue from "p-queue";
 import { LmxError } from "../../../shared/errors.ts";
 import { atMost } from "../../host/with-timeout.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 
 /** Three hundred files on a slow network disk take ten seconds. Milliseconds. */
 const LOOK_MS = 30_000;

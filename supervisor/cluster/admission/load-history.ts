@@ -2,18 +2,10 @@ import type { Config } from "../../../shared/config.ts";
 import type { ReadinessReason } from "../../../shared/readiness.ts";
 import type { RegistryEntry } from "../../../shared/registry.ts";
 import { type ModelStructure, modelStructureSchema } from "../../../shared/worker-protocol.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import { type BackendVersions, keyOf } from "../../backends/model-key.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import type { CompatibilityRegistry } from "../../store/compatibility-registry.ts";
-import type { LoadEvidence } from "../model/model-workers.ts";
-
-/** Versions of the runtime that would load a model now. */
-export interface BackendVersions {
-  readonly mlx_lm: string;
-  readonly mlx: string;
-}
-
-/** Name of the only backend so far, as the registry writes it. */
-export const BACKEND = "mlx-lm";
+import type { LoadEvidence } from "../../workers/load-worker.ts";
 
 /** What earlier tries of one key showed. */
 export interface ModelHistory {
@@ -104,17 +96,6 @@ export class ModelRecord {
       ts: new Date().toISOString(),
     });
   }
-}
-
-function keyOf(entry: CatalogueEntry, versions: BackendVersions) {
-  return {
-    model: entry.id,
-    backend: BACKEND,
-    backendVersion: versions.mlx_lm,
-    digest: entry.digest,
-    mlxVersion: versions.mlx,
-    arch: entry.modelType,
-  };
 }
 
 /** Figures of a pass, as every row has them. */

@@ -1,5 +1,5 @@
 import type { Config } from "../../../shared/config.ts";
-import type { MachineMemory } from "../../host/machine-memory.ts";
+import type { MachineMemory } from "../../host/memory-facts.ts";
 import {
   decideMemory,
   decideMemoryOrWait,

@@ -4,7 +4,8 @@ import type { Config, ModelSettings } from "../../../shared/config.ts";
 import { LmxError } from "../../../shared/errors.ts";
 import type { ModelStructure } from "../../../shared/worker-protocol.ts";
 import { findArchitecture, needsTokenizerCode, readArchitectures } from "../../backends/mlx/architectures.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import { BACKEND, type BackendVersions } from "../../backends/model-key.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import { inspectSnapshot } from "../../models/snapshot/inspect-snapshot.ts";
 import { type AdmissionVerdict, decideAdmission } from "../../policy/admission/admission.ts";
 import { type Advisory, DEFAULT_ADVISORIES } from "../../policy/admission/advisories.ts";
@@ -14,7 +15,7 @@ import { humanBytes } from "../../policy/human-bytes.ts";
 import type { Failure, Overrides } from "../../policy/lifecycle/model-state.ts";
 import type { Inspection } from "../../workers/inspect-worker.ts";
 import { FileLooks } from "./file-looks.ts";
-import { BACKEND, type BackendVersions, type ModelHistory, type ModelRecord } from "./load-history.ts";
+import type { ModelHistory, ModelRecord } from "./load-history.ts";
 import type { MemoryDesk } from "./memory-admission.ts";
 
 /** The Python runtime a model would be loaded with. */

@@ -1,5 +1,6 @@
+import { BACKEND, type BackendVersions } from "../../backends/model-key.ts";
 import { atMost, DISK_PATIENCE_MS } from "../../host/with-timeout.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import {
   type FailureRecord,
   NO_FAILURES,
@@ -7,7 +8,6 @@ import {
 } from "../../policy/lifecycle/failure-record.ts";
 import { isOperatorsWord, quarantineByOperator, readAgain } from "../../policy/lifecycle/quarantine.ts";
 import type { QuarantineStore } from "../../store/quarantine-store.ts";
-import { BACKEND, type BackendVersions } from "../admission/load-history.ts";
 
 export interface FailureHistoryOptions {
   readonly store: QuarantineStore;

@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { atMost, DISK_PATIENCE_MS } from "../../host/with-timeout.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 
 /**
  * Whether what was admitted cannot be loaded any more, the disk having `now` for the model. Another directory, such as

@@ -1,7 +1,7 @@
 import type { Check, LoadResult } from "../../../shared/admin.ts";
 import type { Readiness } from "../../../shared/readiness.ts";
+import type { LoadEvidence } from "../../workers/load-worker.ts";
 import type { AdmissionReport } from "../admission/model-admission.ts";
-import type { LoadEvidence } from "./model-workers.ts";
 
 /**
  * What a load answers with when the model serves.

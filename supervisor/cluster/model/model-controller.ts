@@ -1,4 +1,4 @@
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import { type InFlight, nextAfterDeath, type WorkerDeath } from "../../policy/diagnosis/dossier.ts";
 import { NO_FAILURES } from "../../policy/lifecycle/failure-record.ts";
 import {

@@ -1,10 +1,9 @@
-import type { MethodResult } from "../../../shared/worker-protocol.ts";
-import type { CatalogueEntry } from "../../models/catalogue.ts";
+import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import type { WorkerDeath } from "../../policy/diagnosis/dossier.ts";
 import type { Failure, ModelEvent, WorkerNumber } from "../../policy/lifecycle/model-state.ts";
 import { PROCESS_BYTES } from "../../policy/memory/memory-estimate.ts";
 import type { WorkerMemory } from "../../telemetry/observer.ts";
-import { loadWorker, type PhaseOutcome, runCanary } from "../../workers/load-worker.ts";
+import { type LoadEvidence, loadWorker, type PhaseOutcome, runCanary } from "../../workers/load-worker.ts";
 import { watchServing } from "../../workers/serving-watch.ts";
 import type { WorkerExit } from "../../workers/worker-process.ts";
 import type { WorkerSession } from "../../workers/worker-session.ts";
@@ -12,14 +11,6 @@ import { explainSlotExit, spawnFailure, type WorkerSlot } from "../../workers/wo
 import { WorkerWatch } from "../../workers/worker-watch.ts";
 import { deathOf, exitEvent, progressTeller } from "../dossiers/worker-death.ts";
 import type { WorkerPorts } from "./worker-ports.ts";
-
-/** What the newest load and canary of a model showed. */
-export interface LoadEvidence {
-  readonly versions: MethodResult<"initialize">["versions"];
-  readonly loaded: MethodResult<"load">;
-  readonly canary: MethodResult<"canary"> | null;
-  readonly warning: string | null;
-}
 
 /** What a worker is started for. */
 export interface StartOrder {

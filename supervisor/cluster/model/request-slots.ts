@@ -8,7 +8,14 @@ import {
   type Suspects,
 } from "../../policy/requests/poison-requests.ts";
 import type { WorkerSession } from "../../workers/worker-session.ts";
-import type { RequestOrigin } from "../cluster.ts";
+
+/** Where a request comes from. */
+export interface RequestOrigin {
+  /** By which the client knows the request; it stands in the log lines about it. */
+  readonly requestId?: string;
+  /** Whose it is, an opaque word of at most 64 characters: owners take turns. */
+  readonly owner?: string | undefined;
+}
 
 /** Hash of a request; asked for only when crashes make it matter. */
 export type Fingerprint = () => string;

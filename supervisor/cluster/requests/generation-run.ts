@@ -6,14 +6,31 @@ import { decideRequestFate } from "../../policy/requests/lost-request.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../../rpc/peer.ts";
 import type { ClusterObserver, RequestEnd, RequestObserver } from "../../telemetry/observer.ts";
 import type { EncodedRequest } from "../../workers/encoded-request.ts";
-import type { Generation, RequestOrigin } from "../cluster.ts";
 import { suspectedRequest } from "../model/load-errors.ts";
-import type { Seat } from "../model/request-slots.ts";
-import type { ModelHost } from "../model-host.ts";
+import type { Fingerprint, RequestOrigin, Seat } from "../model/request-slots.ts";
 import { EventQueue } from "./event-queue.ts";
+import type { Generation } from "./generation.ts";
+
+/** The model a request goes to, as far as the request's run needs it. */
+export interface ServingModel {
+  readonly id: string;
+  /** A worker that died will be replaced without anybody's doing. */
+  readonly isComingBack: boolean;
+  /** @throws LmxError with the code the client shall see; the signal's reason when it aborts */
+  ensureReady(
+    deadline: number,
+    signal: AbortSignal,
+    fingerprint: Fingerprint,
+    origin: RequestOrigin,
+  ): Promise<Seat>;
+  /** Was this request in flight at two crashes? */
+  isRefused(fingerprint: Fingerprint): boolean;
+  /** Whether a request of another owner waits for this model. */
+  othersWait(owner: string): boolean;
+}
 
 export interface RunOptions {
-  readonly host: ModelHost;
+  readonly host: ServingModel;
   readonly request: EncodedRequest;
   readonly signal: AbortSignal;
   /** How long the request may be held for a model that is coming, milliseconds. */

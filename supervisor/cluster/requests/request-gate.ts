@@ -1,11 +1,10 @@
 import { type LmxError, serverStopping } from "../../../shared/errors.ts";
 import { concurrencyLimit } from "../../policy/lifecycle/quarantine.ts";
 import { decideHold } from "../../policy/requests/route-request.ts";
-import type { RequestOrigin } from "../cluster.ts";
 import { noSeat, refusal, startFailure, suspectedRequest } from "../model/load-errors.ts";
 import type { MachinePorts, ModelMachine } from "../model/model-controller.ts";
 import { type InLine, RequestLine } from "../model/request-line.ts";
-import type { Fingerprint, Seat } from "../model/request-slots.ts";
+import type { Fingerprint, RequestOrigin, Seat } from "../model/request-slots.ts";
 
 /** Requests at one model's door: served, held while it is coming, or refused with the reason. */
 export class HeldRequests {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
-import type { Actor } from "../../cluster/cluster.ts";
+import type { Actor } from "../../telemetry/audit-context.ts";
 import type { AppEnv } from "../app-context.ts";
 import { isOperator } from "./is-operator.ts";
 import { peerOf } from "./peer.ts";

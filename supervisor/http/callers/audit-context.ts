@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { OperatorWord } from "../../cluster/cluster.ts";
+import type { OperatorWord } from "../../telemetry/audit-context.ts";
 import type { AppEnv } from "../app-context.ts";
 import { actorOf } from "./actor.ts";
 

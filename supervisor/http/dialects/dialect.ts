@@ -1,6 +1,7 @@
 import type { ModelSettings } from "../../../shared/config.ts";
 import type { GenerationEvent, GenerationRequest } from "../../../shared/generation.ts";
 import type { EncodedRequest } from "../../workers/encoded-request.ts";
+import type { ChoiceEvent } from "../streaming/choice-events.ts";
 import type { StreamEncoder } from "../streaming/stream-encoder.ts";
 
 /** A request for inference, decoded: every answer asked for is a generation of its own. */
@@ -30,12 +31,6 @@ export interface AnswerHead {
   readonly created: number;
   /** As the client named it. */
   readonly model: string;
-}
-
-/** An event and the choice it belongs to. */
-export interface ChoiceEvent {
-  readonly index: number;
-  readonly event: GenerationEvent;
 }
 
 /** One answer of several. */

@@ -7,7 +7,7 @@ import {
   sweepRequestSchema,
   sweepStatusSchema,
 } from "../../../shared/admin-sweep.ts";
-import type { OperatorWord } from "../../cluster/cluster.ts";
+import type { OperatorWord } from "../../telemetry/audit-context.ts";
 import type { App } from "../app-context.ts";
 import { operatorWord } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";

@@ -5,7 +5,7 @@ import {
   configReloadSchema,
   configReportSchema,
 } from "../../../shared/admin-config.ts";
-import type { Actor } from "../../cluster/cluster.ts";
+import type { Actor } from "../../telemetry/audit-context.ts";
 import type { App } from "../app-context.ts";
 import { actorOf } from "../callers/actor.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";

@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { leaveSafeModeResultSchema, modelActionRequestSchema } from "../../../shared/admin.ts";
-import type { OperatorWord } from "../../cluster/cluster.ts";
+import type { OperatorWord } from "../../telemetry/audit-context.ts";
 import type { App } from "../app-context.ts";
 import { operatorWord } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";

@@ -1,6 +1,10 @@
 import { LmxError } from "../../../shared/errors.ts";
 import type { GenerationEvent } from "../../../shared/generation.ts";
-import type { ChoiceEvent } from "../dialects/dialect.ts";
+
+export interface ChoiceEvent {
+  readonly index: number;
+  readonly event: GenerationEvent;
+}
 
 type Arrival =
   | { readonly index: number; readonly result: IteratorResult<GenerationEvent> }
@@ -78,3 +82,5 @@ export class ChoiceEvents implements AsyncIterable<ChoiceEvent>, AsyncIterator<C
     throw error;
   }
 }
+
+/** An event and the choice it belongs to. */

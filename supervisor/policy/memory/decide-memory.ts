@@ -1,12 +1,7 @@
 import { chooseEvictions, isEvictable } from "./choose-evictions.ts";
 import { describeMemoryRefusal, type MemoryRefusalText } from "./describe-memory-refusal.ts";
 import type { MemoryEstimate } from "./memory-estimate.ts";
-import { freeMemory, type MemoryHolder, type MemorySituation } from "./memory-room.ts";
-
-export interface MemoryRequest extends MemorySituation {
-  readonly modelId: string;
-  readonly need: MemoryEstimate;
-}
+import { freeMemory, type MemoryHolder, type MemoryRequest } from "./memory-room.ts";
 
 export interface MemoryFit {
   readonly verdict: "fit";

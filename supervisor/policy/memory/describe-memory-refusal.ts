@@ -1,8 +1,7 @@
 import { humanBytes } from "../human-bytes.ts";
 import { chooseEvictions, isEvictable } from "./choose-evictions.ts";
-import type { MemoryRequest } from "./decide-memory.ts";
 import { largestContext } from "./memory-estimate.ts";
-import { heldBytes, type MemoryHolder, memoryLimit, memoryRooms } from "./memory-room.ts";
+import { heldBytes, type MemoryHolder, type MemoryRequest, memoryLimit, memoryRooms } from "./memory-room.ts";
 
 export interface MemoryRefusalText {
   /** Models whose unloading would make enough room; empty: none would. */

@@ -1,4 +1,5 @@
 import type { Config } from "../../../shared/config.ts";
+import type { MemoryEstimate } from "./memory-estimate.ts";
 
 /** A model that has memory promised to it. */
 export interface MemoryHolder {
@@ -27,6 +28,11 @@ export interface MemorySituation {
   readonly machine: MachineRoom;
   readonly configured: Config["memory"];
   readonly holders: readonly MemoryHolder[];
+}
+
+export interface MemoryRequest extends MemorySituation {
+  readonly modelId: string;
+  readonly need: MemoryEstimate;
 }
 
 /**

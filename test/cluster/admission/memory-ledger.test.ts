@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type HolderUse, MemoryLedger } from "../../../supervisor/cluster/admission/memory-ledger.ts";
-import type { MachineMemory } from "../../../supervisor/host/machine-memory.ts";
+import type { MachineMemory } from "../../../supervisor/host/memory-facts.ts";
 import { GIB, memoryNeed } from "../../support/memory-needs.ts";
 
 /** A machine whose memory falls as models become resident. */

@@ -10,7 +10,7 @@ import {
   type AdmissionRuntime,
   ModelAdmission,
 } from "../../../supervisor/cluster/admission/model-admission.ts";
-import type { CatalogueEntry } from "../../../supervisor/models/catalogue.ts";
+import type { CatalogueEntry } from "../../../supervisor/models/catalogue-entry.ts";
 import { NO_OVERRIDES } from "../../../supervisor/policy/lifecycle/model-state.ts";
 import type { Inspection } from "../../../supervisor/workers/inspect-worker.ts";
 import { safetensors, writeModel } from "../../models/model-directory.ts";

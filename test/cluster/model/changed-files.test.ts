@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { ModelRecord } from "../../../supervisor/cluster/admission/load-history.ts";
 import type { AdmissionReport } from "../../../supervisor/cluster/admission/model-admission.ts";
 import type { HostPorts } from "../../../supervisor/cluster/model-host.ts";
-import type { CatalogueEntry } from "../../../supervisor/models/catalogue.ts";
+import type { CatalogueEntry } from "../../../supervisor/models/catalogue-entry.ts";
 import { LoadQueue } from "../../../supervisor/workers/load-queue.ts";
 import { ADMITS, anyPrint, ENTRY, hostWithFakes } from "../../support/fake-cluster-parts.ts";
 import { settled } from "../../support/fake-worker.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BackendVersions } from "../../../supervisor/cluster/admission/load-history.ts";
+import type { BackendVersions } from "../../../supervisor/backends/model-key.ts";
 import { FailureHistory } from "../../../supervisor/cluster/model/failure-history.ts";
 import { NO_FAILURES, QUARANTINE_DEFAULTS } from "../../../supervisor/policy/lifecycle/failure-record.ts";
 import {

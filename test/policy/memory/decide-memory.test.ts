@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { decideMemory, decideMemoryOrWait } from "../../../supervisor/policy/memory/decide-memory.ts";
 import {
-  decideMemory,
-  decideMemoryOrWait,
+  freeMemory,
+  heldBytes,
+  type MemoryHolder,
   type MemoryRequest,
-} from "../../../supervisor/policy/memory/decide-memory.ts";
-import { freeMemory, heldBytes, type MemoryHolder } from "../../../supervisor/policy/memory/memory-room.ts";
+} from "../../../supervisor/policy/memory/memory-room.ts";
 import { GIB, memoryHolder, memoryNeed } from "../../support/memory-needs.ts";
 
 interface AskFields extends Partial<Omit<MemoryRequest, "machine" | "configured">> {

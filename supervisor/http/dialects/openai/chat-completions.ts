@@ -6,11 +6,12 @@ import type {
   ChatCompletionChunk,
   ChatCompletionRequest,
 } from "../../../../shared/openai.ts";
+import type { ChoiceEvent } from "../../streaming/choice-events.ts";
 import { inLines } from "../../streaming/in-lines.ts";
 import { members, nestedPieces } from "../../streaming/json-pieces.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "../../streaming/server-sent-events.ts";
 import type { StreamEncoder } from "../../streaming/stream-encoder.ts";
-import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "../dialect.ts";
+import type { AnswerHead, Choice, Decoded, Dialect, InferenceCall } from "../dialect.ts";
 import { chatLogprobsPieces, encodeChatLogprobs } from "./chat-logprobs.ts";
 import { decodeMessages, decodeTools } from "./chat-messages.ts";
 import { untilFirstToolCall } from "./first-tool-call.ts";

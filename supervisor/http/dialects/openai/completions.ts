@@ -6,11 +6,12 @@ import type {
   CompletionChunk,
   CompletionRequest,
 } from "../../../../shared/openai-completions.ts";
+import type { ChoiceEvent } from "../../streaming/choice-events.ts";
 import { inLines } from "../../streaming/in-lines.ts";
 import { members, nestedPieces } from "../../streaming/json-pieces.ts";
 import { DONE, failureFrames, frame, KEEP_ALIVE } from "../../streaming/server-sent-events.ts";
 import type { StreamEncoder } from "../../streaming/stream-encoder.ts";
-import type { AnswerHead, Choice, ChoiceEvent, Decoded, Dialect, InferenceCall } from "../dialect.ts";
+import type { AnswerHead, Choice, Decoded, Dialect, InferenceCall } from "../dialect.ts";
 import { decodePrompts } from "./completion-prompts.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
 import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";

@@ -1,0 +1,15 @@
+export interface Actor {
+  /** First characters of the key's hash; null: no key was needed. */
+  readonly key: string | null;
+  readonly address: string | null;
+  readonly via: "http" | "socket" | "start";
+}
+
+export interface OperatorWord {
+  readonly actor: Actor;
+  readonly reason: string | null;
+}
+
+/** Who asked for something, for the audit trail. */
+
+/** An operator's word, for the audit trail. */
