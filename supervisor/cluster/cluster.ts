@@ -6,7 +6,7 @@ import type {
   UnloadResult,
 } from "../../shared/admin.ts";
 import type { ModelSettings } from "../../shared/config.ts";
-import type { OperatorWord } from "../telemetry/audit-context.ts";
+import type { AuditContext } from "../telemetry/audit-context.ts";
 import type { EncodedRequest } from "../workers/encoded-request.ts";
 import type { RequestOrigin } from "./model/request-slots.ts";
 import type { Generation } from "./requests/generation.ts";
@@ -17,7 +17,7 @@ export interface LoadOptions {
   /** Go past the runtime's blocklist and refusing advisories; logged and audited. */
   readonly allowUnsupportedRuntime?: boolean;
   /** Nobody: the service's own load, as of `auto_load`, which is not audited. */
-  readonly word?: OperatorWord;
+  readonly audit?: AuditContext;
 }
 
 /** All models together, as the HTTP layer sees them. */
@@ -47,11 +47,11 @@ export interface Cluster {
   /** The verdict a load would reach, with every check; nothing is loaded or reserved. @throws LmxError model_not_found */
   probe(idOrAlias: string, options?: Pick<LoadOptions, "allowUnsupportedRuntime">): Promise<ProbeResult>;
   /** Drains and ends the worker; an unloaded model is a success. @throws LmxError model_not_found */
-  unload(idOrAlias: string, word: OperatorWord): Promise<UnloadResult>;
+  unload(idOrAlias: string, audit: AuditContext): Promise<UnloadResult>;
   /** Drains and ends the worker, then loads again; waits for the outcome. An unloaded model is loaded. @throws LmxError */
-  restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
+  restart(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult>;
   /** Takes the model out of service until it is released; in any state, idempotent. @throws LmxError model_not_found */
-  quarantine(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
+  quarantine(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult>;
   /** Lets a quarantined model be tried once, alone, at once; another state stays as it is. @throws LmxError model_not_found */
-  release(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult>;
+  release(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult>;
 }

@@ -8,15 +8,15 @@ import type {
 import type { ModelSettings } from "../../shared/config.ts";
 import { LmxError, serverStopping } from "../../shared/errors.ts";
 import type { ReadinessReason } from "../../shared/readiness.ts";
-import { atMost } from "../host/with-timeout.ts";
+import { withTimeout } from "../host/with-timeout.ts";
 import type { Catalogue } from "../models/catalogue.ts";
-import type { Actor, OperatorWord } from "../telemetry/audit-context.ts";
+import type { Actor, AuditContext } from "../telemetry/audit-context.ts";
 import type { EncodedRequest } from "../workers/encoded-request.ts";
 import type { HolderUse } from "./admission/memory-ledger.ts";
 import { AutoLoad } from "./auto-load.ts";
 import type { Cluster, LoadOptions } from "./cluster.ts";
 import type { RequestOrigin } from "./model/request-slots.ts";
-import { type HostPorts, type LoadWish, ModelHost } from "./model-host.ts";
+import { type HostPorts, type LoadRequest, ModelHost } from "./model-host.ts";
 import type { Generation } from "./requests/generation.ts";
 import { GenerationRun } from "./requests/generation-run.ts";
 
@@ -96,7 +96,7 @@ export class ModelCluster implements Cluster {
   }
 
   async listModels(): Promise<ModelDetail[]> {
-    await atMost(LISTING_WAIT_MS, this.#freshen());
+    await withTimeout(LISTING_WAIT_MS, this.#freshen());
     return this.models();
   }
 
@@ -136,17 +136,17 @@ export class ModelCluster implements Cluster {
 
   async load(idOrAlias: string, options: LoadOptions = {}): Promise<LoadResult> {
     const host = await this.#hostToLoad(idOrAlias, options);
-    if (options.word !== undefined) await this.#audit("load", host.id, options.word);
+    if (options.audit !== undefined) await this.#audit("load", host.id, options.audit);
     this.#refuseWhenStopping();
-    return await host.load(this.#stopping.signal, wishOf(options));
+    return await host.load(this.#stopping.signal, loadRequestOf(options));
   }
 
   async startLoad(idOrAlias: string, options: LoadOptions = {}): Promise<ModelDetail> {
     const host = await this.#hostToLoad(idOrAlias, options);
-    if (options.word !== undefined) await this.#audit("load", host.id, options.word);
+    if (options.audit !== undefined) await this.#audit("load", host.id, options.audit);
     this.#refuseWhenStopping();
     // It has asked for the load when it returns its promise, which nobody needs: the host logs and keeps the outcome.
-    const outcome = host.load(this.#stopping.signal, wishOf(options));
+    const outcome = host.load(this.#stopping.signal, loadRequestOf(options));
     outcome.catch(() => {});
     // Refused already: no event would ever tell what became of it.
     if (host.isQuarantined) await outcome;
@@ -171,15 +171,15 @@ export class ModelCluster implements Cluster {
   /** Operators load what they have just put on disk, or repaired: look again first. */
   async #hostToLoad(
     idOrAlias: string,
-    { allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions,
+    { allowUnsupportedRuntime = false, overrideSafeMode = false, audit }: LoadOptions,
   ): Promise<ModelHost> {
     const host = await this.#findOnDisk(idOrAlias);
-    if (word === undefined) return host;
-    if (allowUnsupportedRuntime) await this.#audit("allow_unsupported_runtime", host.id, word);
+    if (audit === undefined) return host;
+    if (allowUnsupportedRuntime) await this.#audit("allow_unsupported_runtime", host.id, audit);
     if (overrideSafeMode) {
-      await this.#audit("override_safe_mode", host.id, word);
+      await this.#audit("override_safe_mode", host.id, audit);
       const details = { overridden: ["safe_mode"] };
-      const reason = operatorsReason("override", word);
+      const reason = operatorsReason("override", audit);
       this.#options.ports.events.emit({ type: "override", model: host.id, reason, details });
     }
     return host;
@@ -189,34 +189,34 @@ export class ModelCluster implements Cluster {
    * Before anything happens: what it leads to may end this process. Who waits for it acts as soon as it resolves, so
    * that things happen in the order of the rows.
    */
-  #audit(action: AuditEntry["action"], model: string, { actor, reason }: OperatorWord): Promise<void> {
+  #audit(action: AuditEntry["action"], model: string, { actor, reason }: AuditContext): Promise<void> {
     return this.#options.audit({ action, model, actor, reason });
   }
 
-  async unload(idOrAlias: string, word: OperatorWord): Promise<UnloadResult> {
+  async unload(idOrAlias: string, audit: AuditContext): Promise<UnloadResult> {
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
-    await this.#audit("unload", host.id, word);
+    await this.#audit("unload", host.id, audit);
     return await host.unload(this.#stopping.signal);
   }
 
-  async restart(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+  async restart(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult> {
     const host = await this.#findOnDisk(idOrAlias);
-    await this.#audit("restart", host.id, word);
+    await this.#audit("restart", host.id, audit);
     this.#refuseWhenStopping();
     return await host.restart(this.#stopping.signal);
   }
 
-  async quarantine(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+  async quarantine(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult> {
     const host = this.#find(idOrAlias) ?? (await this.#findOnDisk(idOrAlias));
-    await this.#audit("quarantine", host.id, word);
-    return await host.quarantine(word.reason ?? "no reason given", this.#stopping.signal);
+    await this.#audit("quarantine", host.id, audit);
+    return await host.quarantine(audit.reason ?? "no reason given", this.#stopping.signal);
   }
 
-  async release(idOrAlias: string, word: OperatorWord): Promise<ModelActionResult> {
+  async release(idOrAlias: string, audit: AuditContext): Promise<ModelActionResult> {
     const host = await this.#findOnDisk(idOrAlias);
-    await this.#audit("release", host.id, word);
+    await this.#audit("release", host.id, audit);
     this.#refuseWhenStopping();
-    return await host.release(operatorsReason("released", word));
+    return await host.release(operatorsReason("released", audit));
   }
 
   /** The Python runtime stands: models' keys are known from now on. */
@@ -300,13 +300,17 @@ export class ModelCluster implements Cluster {
 }
 
 /** What an operator gave as reason, for an event. */
-function operatorsReason(code: string, { reason }: OperatorWord): ReadinessReason {
+function operatorsReason(code: string, { reason }: AuditContext): ReadinessReason {
   return { code, cause: "operator", message: reason ?? "no reason given" };
 }
 
-function wishOf({ allowUnsupportedRuntime = false, overrideSafeMode = false, word }: LoadOptions): LoadWish {
+function loadRequestOf({
+  allowUnsupportedRuntime = false,
+  overrideSafeMode = false,
+  audit,
+}: LoadOptions): LoadRequest {
   return {
-    by: word === undefined ? "auto-load" : "operator",
+    by: audit === undefined ? "auto-load" : "operator",
     overrides: { unsupportedRuntime: allowUnsupportedRuntime, safeMode: overrideSafeMode },
   };
 }

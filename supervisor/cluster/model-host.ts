@@ -19,52 +19,52 @@ import { mayStart } from "../policy/lifecycle/quarantine.ts";
 import type { HolderUse } from "./admission/memory-ledger.ts";
 import { loadFailure, refusal, unloadedMeanwhile } from "./model/load-errors.ts";
 import { loadChecks, loadResult } from "./model/load-result.ts";
-import { type MachinePorts, ModelMachine } from "./model/model-controller.ts";
+import { type ControllerPorts, ModelController } from "./model/model-controller.ts";
 import { capabilitiesOf, readinessOf } from "./model/model-view.ts";
-import type { Fingerprint, RequestOrigin, Seat } from "./model/request-slots.ts";
-import { HeldRequests } from "./requests/request-gate.ts";
+import type { Fingerprint, RequestOrigin, RequestSlot } from "./model/request-slots.ts";
+import { RequestGate } from "./requests/request-gate.ts";
 
-export type HostPorts = MachinePorts;
+export type HostPorts = ControllerPorts;
 
 /** Who wants a load, and past what. */
-export interface LoadWish {
+export interface LoadRequest {
   readonly by: "operator" | "auto-load";
   readonly overrides?: Overrides;
 }
 
 /**
- * What others may ask of one model. Its state is written in one place, the machine; ask `ensureReady`, never read a
+ * What others may ask of one model. Its state is written in one place, the controller; ask `ensureReady`, never read a
  * state from outside and then act on it.
  */
 export class ModelHost {
   readonly #ports: HostPorts;
-  readonly #machine: ModelMachine;
-  readonly #requests: HeldRequests;
+  readonly #controller: ModelController;
+  readonly #requests: RequestGate;
   /** How often somebody has said that it shall leave: loads from before have nothing to ask for any more. */
-  #takenBack = 0;
+  #cancelled = 0;
 
   constructor(entry: CatalogueEntry, ports: HostPorts) {
     this.#ports = ports;
-    this.#machine = new ModelMachine(entry, ports);
-    this.#requests = new HeldRequests(this.#machine, ports);
+    this.#controller = new ModelController(entry, ports);
+    this.#requests = new RequestGate(this.#controller, ports);
   }
 
   get id(): string {
-    return this.#machine.entry.id;
+    return this.#controller.entry.id;
   }
 
   /** Of its failure record; null: the runtime is not known yet. */
   get key(): string | null {
-    return this.#ports.history.keyOf(this.#machine.entry);
+    return this.#ports.history.keyOf(this.#controller.entry);
   }
 
   get inFlight(): number {
-    return this.#machine.workers.inFlight;
+    return this.#controller.workers.inFlight;
   }
 
   /** How the memory it holds is being used; null: it holds none. */
   get use(): HolderUse | null {
-    const { model, waiters, workers } = this.#machine;
+    const { model, waiters, workers } = this.#controller;
     if (!holdsMemory(model)) return null;
     return {
       state: model.state.kind === "routable" ? "loaded" : "reserved",
@@ -81,29 +81,31 @@ export class ModelHost {
 
   /** The model will be tried again without anybody asking. */
   get isComing(): boolean {
-    return ["checking", "admitted", "loading", "canary", "routable"].includes(this.#machine.model.state.kind);
+    return ["checking", "admitted", "loading", "canary", "routable"].includes(
+      this.#controller.model.state.kind,
+    );
   }
 
   /** Kept out: nothing comes of a load now. */
   get isQuarantined(): boolean {
-    return this.#machine.model.state.kind === "quarantined";
+    return this.#controller.model.state.kind === "quarantined";
   }
 
   /** No worker, and none on its way. */
   get isIdle(): boolean {
-    const { state, leaving } = this.#machine.model;
+    const { state, leaving } = this.#controller.model;
     return !this.isComing && state.kind !== "draining" && leaving === null;
   }
 
   /** It rests because the Python runtime could not run it, and is wanted. */
   get waitsForRuntime(): boolean {
-    const { state, wanted } = this.#machine.model;
-    if (this.#machine.lacksMoreThanARuntime) return false;
+    const { state, wanted } = this.#controller.model;
+    if (this.#controller.lacksMoreThanARuntime) return false;
     return wanted && state.kind === "unloaded" && state.reason?.code === "worker_runtime_broken";
   }
 
   readiness(): Readiness {
-    const { announced, since, workers } = this.#machine;
+    const { announced, since, workers } = this.#controller;
     const epoch = Date.now() - this.#ports.now();
     const worker = currentWorker(announced.state);
     const isStalled = worker !== null && workers.isStalled(worker);
@@ -112,7 +114,7 @@ export class ModelHost {
   }
 
   detail(): ModelDetail {
-    const { admitted, announced, entry, workers } = this.#machine;
+    const { admitted, announced, entry, workers } = this.#controller;
     const worker = currentWorker(announced.state);
     const session = worker === null ? null : workers.session(worker);
     const versions = session?.initialized?.versions;
@@ -142,8 +144,8 @@ export class ModelHost {
   }
 
   /** The files on disk, or the runtime, are others now. */
-  refresh(entry: CatalogueEntry = this.#machine.entry): void {
-    this.#machine.refresh(entry);
+  refresh(entry: CatalogueEntry = this.#controller.entry): void {
+    this.#controller.refresh(entry);
   }
 
   /** The service stops: no request starts it any more. */
@@ -152,12 +154,12 @@ export class ModelHost {
   }
 
   startAutomatically(): void {
-    this.#machine.dispatch({ kind: "load-asked", by: "auto-load" });
+    this.#controller.dispatch({ kind: "load-asked", by: "auto-load" });
   }
 
   /** Was this request in flight at two crashes? */
   isRefused(fingerprint: Fingerprint): boolean {
-    return this.#machine.seats.isRefused(fingerprint);
+    return this.#controller.slots.isRefused(fingerprint);
   }
 
   /**
@@ -169,8 +171,8 @@ export class ModelHost {
     signal: AbortSignal,
     fingerprint: Fingerprint,
     origin: RequestOrigin = {},
-  ): Promise<Seat> {
-    return await this.#requests.seat(deadline, signal, fingerprint, origin);
+  ): Promise<RequestSlot> {
+    return await this.#requests.acquire(deadline, signal, fingerprint, origin);
   }
 
   /** Whether a request of somebody else waits for this model. */
@@ -181,7 +183,7 @@ export class ModelHost {
   /** What would come of loading it now; nothing is reserved and nothing changes. @throws LmxError */
   async probe(unsupportedRuntime: boolean, signal: AbortSignal): Promise<ProbeResult> {
     const { admission } = this.#ports;
-    const report = await admission.examine(this.#machine.entry, {
+    const report = await admission.examine(this.#controller.entry, {
       overrides: { unsupportedRuntime, safeMode: true },
       dryRun: true,
       signal,
@@ -190,18 +192,18 @@ export class ModelHost {
   }
 
   /** Loads and waits for the outcome; a routable model is a success at once. @throws LmxError */
-  async load(signal: AbortSignal, wish: LoadWish = { by: "operator" }): Promise<LoadResult> {
-    return await this.#untilLoaded(signal, wish, this.#takenBack);
+  async load(signal: AbortSignal, request: LoadRequest = { by: "operator" }): Promise<LoadResult> {
+    return await this.#untilLoaded(signal, request, this.#cancelled);
   }
 
   /** What becomes of a load somebody else asked for. @throws LmxError when it rests without serving */
   async outcome(signal: AbortSignal): Promise<LoadResult> {
-    const machine = this.#machine;
+    const controller = this.#controller;
     while (this.isComing) {
-      if (machine.model.state.kind === "routable") return this.#loadResult();
-      await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
+      if (controller.model.state.kind === "routable") return this.#loadResult();
+      await controller.waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
-    const { state } = machine.model;
+    const { state } = controller.model;
     const reason = "reason" in state ? state.reason : null;
     if (reason === null)
       throw new LmxError("model_not_ready", `${this.id} is not loaded.`, { retryable: false });
@@ -210,34 +212,34 @@ export class ModelHost {
 
   /** Drains and ends the worker; resolves when it is gone. */
   async unload(signal: AbortSignal): Promise<UnloadResult> {
-    this.#takenBack += 1;
+    this.#cancelled += 1;
     await this.#leave(signal);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
   /** Requests that come meanwhile are held. @throws LmxError */
   async restart(signal: AbortSignal): Promise<ModelActionResult> {
-    const takenBack = this.#takenBack;
+    const cancelled = this.#cancelled;
     // What it was let past when it was loaded it is let past again: the operator's leave outlives the process.
-    const wasOverridden = (this.#machine.admitted?.overridden.length ?? 0) > 0;
+    const wasOverridden = (this.#controller.admitted?.overridden.length ?? 0) > 0;
     const overrides = { unsupportedRuntime: this.isComing && wasOverridden, safeMode: this.isComing };
     await this.#requests.whileRestarting(() => this.#leave(signal, true));
-    await this.#untilLoaded(signal, { by: "operator", overrides }, takenBack);
+    await this.#untilLoaded(signal, { by: "operator", overrides }, cancelled);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
   /** Takes it out of service until it is released. Resolves when its worker is gone. */
   async quarantine(reason: string, signal: AbortSignal): Promise<ModelActionResult> {
-    this.#machine.dispatch({ kind: "quarantine-asked", reason });
-    await this.#machine.saved;
+    this.#controller.dispatch({ kind: "quarantine-asked", reason });
+    await this.#controller.saved;
     await this.#untilGone(signal);
     return { model_id: this.id, readiness: this.readiness() };
   }
 
   /** Starts the one try of a quarantined model; answers at once. */
   async release(reason?: ReadinessReason): Promise<ModelActionResult> {
-    this.#machine.dispatch({ kind: "release-asked", ...(reason !== undefined && { reason }) });
-    await this.#machine.saved;
+    this.#controller.dispatch({ kind: "release-asked", ...(reason !== undefined && { reason }) });
+    await this.#controller.saved;
     return { model_id: this.id, readiness: this.readiness() };
   }
 
@@ -251,48 +253,48 @@ export class ModelHost {
 
   /** Ends every worker at once, for a stop that cannot wait. */
   async abandon(): Promise<void> {
-    await this.#machine.workers.abandon();
+    await this.#controller.workers.abandon();
   }
 
   async #leave(signal: AbortSignal, comesBack = false): Promise<void> {
-    this.#machine.dispatch({ kind: "unload-asked", comesBack });
+    this.#controller.dispatch({ kind: "unload-asked", comesBack });
     await this.#untilGone(signal);
   }
 
   async #untilGone(signal: AbortSignal): Promise<void> {
-    const { waiters } = this.#machine;
-    while (this.#machine.model.state.kind === "draining" || this.#machine.model.leaving !== null) {
+    const { waiters } = this.#controller;
+    while (this.#controller.model.state.kind === "draining" || this.#controller.model.leaving !== null) {
       await waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
   }
 
-  /** @param takenBack as it was when the load was asked for */
-  async #untilLoaded(signal: AbortSignal, wish: LoadWish, takenBack: number): Promise<LoadResult> {
-    const machine = this.#machine;
-    const failuresBefore = machine.lastFailure?.number ?? 0;
+  /** @param cancelled as it was when the load was asked for */
+  async #untilLoaded(signal: AbortSignal, request: LoadRequest, cancelled: number): Promise<LoadResult> {
+    const controller = this.#controller;
+    const failuresBefore = controller.lastFailure?.number ?? 0;
     let asked = false;
     for (;;) {
-      const { state, leaving, record } = machine.model;
+      const { state, leaving, record } = controller.model;
       if (state.kind === "routable") return this.#loadResult();
-      const failed = machine.lastFailure;
+      const failed = controller.lastFailure;
       if (failed !== null && failed.number > failuresBefore) {
-        await machine.saved;
+        await controller.saved;
         throw loadFailure(this.id, failed.failure, this.#ports.dossiers.newest(this.id));
       }
       if (state.kind === "quarantined" && (asked || this.#isKeptOut(state, record))) {
-        await machine.saved;
+        await controller.saved;
         const quarantined = { kind: "refuse-quarantined", reason: state.reason, record } as const;
         throw refusal(this.id, quarantined, this.#ports.dossiers.newest(this.id));
       }
       if (state.kind !== "draining" && leaving === null && !asked) {
         // Until now it waited for a worker to leave, and in the meantime another word was the last.
-        if (takenBack !== this.#takenBack) throw unloadedMeanwhile(this.id);
+        if (cancelled !== this.#cancelled) throw unloadedMeanwhile(this.id);
         asked = true;
-        machine.dispatch({ kind: "load-asked", ...wish });
+        controller.dispatch({ kind: "load-asked", ...request });
         continue;
       }
       if (asked && state.kind === "unloaded" && leaving === null) throw unloadedMeanwhile(this.id);
-      await machine.waiters.changed(Number.POSITIVE_INFINITY, signal);
+      await controller.waiters.changed(Number.POSITIVE_INFINITY, signal);
     }
   }
 
@@ -303,7 +305,7 @@ export class ModelHost {
   }
 
   #loadResult(): LoadResult {
-    const { workers, admitted } = this.#machine;
+    const { workers, admitted } = this.#controller;
     return loadResult(this.id, this.readiness(), admitted, workers.evidence());
   }
 }

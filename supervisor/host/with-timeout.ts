@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
  * Resolves with the promise, or with null when it has taken longer: for what must not be waited for without end, such as
  * a disk that has stalled. What was begun goes on.
  */
-export async function atMost<T>(milliseconds: number, promise: Promise<T>): Promise<T | null> {
+export async function withTimeout<T>(milliseconds: number, promise: Promise<T>): Promise<T | null> {
   const over = new AbortController();
   const late = wait(milliseconds, null, { signal: over.signal }).catch(() => null);
   try {

@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { atMost } from "../host/with-timeout.ts";
+import { withTimeout } from "../host/with-timeout.ts";
 import { entriesIn } from "./entries-in.ts";
 import { mapSome } from "./map-some.ts";
 
@@ -54,7 +54,7 @@ export class RootPlaces {
     const asked = this.#places.map((place) => ({ place, known: this.#ask(place) }));
     await Promise.all(asked.filter(({ place }) => place.path === root).map(({ known }) => known));
     const others = asked.filter(({ place }) => !place.isLate);
-    await atMost(PLACE_WAIT_MS, Promise.all(others.map(({ known }) => known)));
+    await withTimeout(PLACE_WAIT_MS, Promise.all(others.map(({ known }) => known)));
     for (const { place } of others) place.isLate = place.asking !== null;
     return new InsideRoots(root, () => this.#places.flatMap(({ real }) => real ?? []), this.#access);
   }

@@ -1,4 +1,4 @@
-import { atMost } from "../host/with-timeout.ts";
+import { withTimeout } from "../host/with-timeout.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { RootScan } from "./root-scan.ts";
 import type { ScanLog } from "./scan-reporter.ts";
@@ -54,7 +54,7 @@ export class ScanRounds {
       await one.ended;
       one.isDone = true;
     });
-    await atMost(this.#options.patienceMs, Promise.all(all));
+    await withTimeout(this.#options.patienceMs, Promise.all(all));
     for (const { root, isDone } of awaited) this.#note(root, !isDone);
     this.#endedAt = this.#options.now();
     this.#options.onFound();

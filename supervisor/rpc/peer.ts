@@ -2,7 +2,7 @@ import { plainText } from "../../shared/plain-text.ts";
 import { jsonPieces } from "../json/raw-json.ts";
 import type { LineFault, LineLimits } from "./line-measure.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { patientTimer } from "./suspend-aware-timer.ts";
+import { suspendAwareTimer } from "./suspend-aware-timer.ts";
 
 /** Where lines go. The peer never learns what is behind it. */
 export interface LineSink {
@@ -117,7 +117,7 @@ export class RpcPeer {
     const { maxRequestBytes } = this.#limits;
     if (bytes > maxRequestBytes) return Promise.reject(new RpcTooLargeError(bytes, maxRequestBytes));
     return new Promise((resolve, reject) => {
-      const forgetTimeout = patientTimer(options.timeoutMs, () => {
+      const forgetTimeout = suspendAwareTimer(options.timeoutMs, () => {
         this.#abandoned.add(id);
         settle(id, () =>
           reject(new RpcLostError("timeout", `${method} was not answered within ${options.timeoutMs} ms`)),

@@ -10,7 +10,7 @@ const STOOD_STILL_MS = 1_000;
  * @param now monotonic milliseconds
  * @returns forgets it
  */
-export function patientTimer(
+export function suspendAwareTimer(
   milliseconds: number,
   onDue: () => void,
   now: () => number = () => performance.now(),

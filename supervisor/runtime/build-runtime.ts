@@ -8,7 +8,7 @@ import type { PythonFacts } from "./python-facts.ts";
 import { type BuildStep, runBuildStep } from "./run-build-step.ts";
 import { RuntimeBuildError } from "./runtime-build-error.ts";
 import { pythonOf, writeMarker } from "./runtime-marker.ts";
-import { removeTree, workshopFor } from "./staging-directory.ts";
+import { removeTree, stagingDirectoryFor } from "./staging-directory.ts";
 
 /** What a build tells while it runs. */
 export type RuntimeProgress =
@@ -43,16 +43,16 @@ print(json.dumps({"python": platform.python_version(), "mlx": version("mlx"), "m
 
 /**
  * Builds aside, proves it by real imports, and renames it into place.
- * @throws RuntimeBuildError; the workshop is gone then
+ * @throws RuntimeBuildError; the staging is gone then
  */
 export async function buildRuntime(options: BuildOptions): Promise<void> {
   const { target, environment, signal, onProgress } = options;
   const started = performance.now();
-  const workshop = await workshopFor(target);
+  const staging = await stagingDirectoryFor(target);
   let python: PythonFacts | null = null;
   try {
     // A removal that an earlier build of this process could not finish.
-    await Promise.all([removeTree(workshop), removeTree(`${workshop}-old`)]);
+    await Promise.all([removeTree(staging), removeTree(`${staging}-old`)]);
     const found = await findPython(environment);
     python = found;
     const run: Run = (step, command, onLine = () => {}) => {
@@ -67,25 +67,20 @@ export async function buildRuntime(options: BuildOptions): Promise<void> {
         signal,
       });
     };
-    await install(run, found, workshop, options);
-    await prove(run, workshop, options);
+    await install(run, found, staging, options);
+    await prove(run, staging, options);
     // Last of all: the proof writes byte code.
-    await closeToOthers(workshop);
-    await replace(target, workshop);
+    await closeToOthers(staging);
+    await replace(target, staging);
   } catch (error) {
-    await removeTree(workshop).catch(() => {});
+    await removeTree(staging).catch(() => {});
     if (error instanceof RuntimeBuildError) throw error;
     throw explainSystemError("putting it into place", error, python);
   }
   onProgress({ kind: "done", seconds: (performance.now() - started) / 1000 });
 }
 
-async function install(
-  run: Run,
-  python: PythonFacts,
-  workshop: string,
-  options: BuildOptions,
-): Promise<void> {
+async function install(run: Run, python: PythonFacts, staging: string, options: BuildOptions): Promise<void> {
   const { lockFile, environment, onProgress } = options;
   const report = (line: string) => {
     const news = readInstallerLine(line);
@@ -96,27 +91,27 @@ async function install(
   const uv = await first(onPath("uv", environment));
   if (uv === null) {
     // In two steps: venv runs ensurepip too, but keeps what it said when it failed to itself.
-    await run(making, [python.executable, "-m", "venv", "--without-pip", workshop]);
-    await run("installing pip into it", [pythonOf(workshop), "-m", "ensurepip", "--default-pip"]);
+    await run(making, [python.executable, "-m", "venv", "--without-pip", staging]);
+    await run("installing pip into it", [pythonOf(staging), "-m", "ensurepip", "--default-pip"]);
     const quiet = ["--no-input", "--progress-bar", "off"];
     const pip = ["-m", "pip", "install", ...quiet, ...checked];
-    await run("installing the packages with pip", [pythonOf(workshop), ...pip], report);
+    await run("installing the packages with pip", [pythonOf(staging), ...pip], report);
     return;
   }
-  await run(making, [uv, "venv", "--quiet", "--python", python.executable, workshop]);
-  const into = ["--compile-bytecode", "--python", pythonOf(workshop)];
+  await run(making, [uv, "venv", "--quiet", "--python", python.executable, staging]);
+  const into = ["--compile-bytecode", "--python", pythonOf(staging)];
   await run("installing the packages with uv", [uv, "pip", "install", ...into, ...checked], report);
 }
 
-async function prove(run: Run, workshop: string, { proof, lockHash }: BuildOptions): Promise<void> {
+async function prove(run: Run, staging: string, { proof, lockHash }: BuildOptions): Promise<void> {
   // Isolated: only what is installed in the runtime counts.
-  const output = await run(PROVING, [pythonOf(workshop), "-I", "-c", proof]);
-  await writeMarker(workshop, lockHash, output.trimEnd().split("\n").at(-1) ?? "");
+  const output = await run(PROVING, [pythonOf(staging), "-I", "-c", proof]);
+  await writeMarker(staging, lockHash, output.trimEnd().split("\n").at(-1) ?? "");
 }
 
 /** What stands at the target is unusable, but it leaves by a rename too: removing takes time and may be interrupted. */
-async function replace(target: string, workshop: string): Promise<void> {
-  const old = `${workshop}-old`;
+async function replace(target: string, staging: string): Promise<void> {
+  const old = `${staging}-old`;
   const stood = await rename(target, old).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
@@ -124,7 +119,7 @@ async function replace(target: string, workshop: string): Promise<void> {
       throw error;
     },
   );
-  await rename(workshop, target);
+  await rename(staging, target);
   if (stood) await removeTree(old).catch(() => {});
 }
 

@@ -7,7 +7,7 @@ import { locateRuntime, runtimePlace } from "./locate-runtime.ts";
 import { abortedBuild, exposedRuntime } from "./runtime-build-error.ts";
 import { runtimeExposure } from "./runtime-exposure.ts";
 import type { Runtime } from "./runtime-marker.ts";
-import { removeAbandonedWorkshops } from "./staging-directory.ts";
+import { removeAbandonedStaging } from "./staging-directory.ts";
 
 export interface EnsureRuntimeOptions {
   readonly runtimesDirectory: string;
@@ -42,7 +42,7 @@ export async function ensureRuntime(options: EnsureRuntimeOptions): Promise<Runt
     // Whoever held the lock before us may have built it.
     const built = await locateRuntime(place, environment);
     if (built !== null) return built;
-    await removeAbandonedWorkshops(dirname(place.directory));
+    await removeAbandonedStaging(dirname(place.directory));
     const { lockFile, proof = PROOF } = options;
     const { lockHash, directory: target } = place;
     await buildRuntime({ target, lockFile, lockHash, proof, environment, signal, onProgress });

@@ -6,15 +6,15 @@ import { processStartTime } from "../host/process-start-time.ts";
 const NAME = /\.building-(?<pid>\d+)-(?<start>[0-9a-f]{8})(-old)?$/;
 
 /** Where this process builds what will be `target`: beside it, and named so that others can tell whether we still live. */
-export async function workshopFor(target: string): Promise<string> {
+export async function stagingDirectoryFor(target: string): Promise<string> {
   return `${target}.building-${process.pid}-${fingerprint(await processStartTime(process.pid).catch(() => null))}`;
 }
 
 /**
- * Removes every workshop whose builder has died.
+ * Removes every staging whose builder has died.
  * What cannot be removed now (an orphaned installer may still write there) is left for the next build.
  */
-export async function removeAbandonedWorkshops(runtimesDirectory: string): Promise<void> {
+export async function removeAbandonedStaging(runtimesDirectory: string): Promise<void> {
   for (const name of await readdir(runtimesDirectory)) {
     const owner = NAME.exec(name)?.groups;
     if (owner?.pid === undefined) continue;

@@ -7,17 +7,17 @@ import { noteInAudit } from "../telemetry/note-in-audit.ts";
 export function auditedSweep(sweep: Sweep, audit: Pick<AuditLog, "append">): SweepControl {
   return {
     status: () => sweep.status(),
-    start: async (request, word) => {
+    start: async (request, context) => {
       const accepted = await sweep.start(request);
       const details = { sweep: accepted.id, total: accepted.total };
-      await noteInAudit(audit, { action: "compat_sweep", model: null, details, ...word });
+      await noteInAudit(audit, { action: "compat_sweep", model: null, details, ...context });
       return accepted;
     },
-    cancel: async (word) => {
+    cancel: async (context) => {
       const { state, id } = sweep.status();
       if (state === "running") {
         const details = { sweep: id };
-        await noteInAudit(audit, { action: "compat_sweep_cancel", model: null, details, ...word });
+        await noteInAudit(audit, { action: "compat_sweep_cancel", model: null, details, ...context });
       }
       return await sweep.cancel();
     },

@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
 import { type ModelSettings, modelSettingsSchema } from "../../shared/config.ts";
 import { RuntimeWatch } from "../backends/mlx/runtime-watch.ts";
-import { ModelRecord } from "../cluster/admission/load-history.ts";
-import { MemoryDesk } from "../cluster/admission/memory-admission.ts";
+import { LoadHistory } from "../cluster/admission/load-history.ts";
+import { MemoryAdmission } from "../cluster/admission/memory-admission.ts";
 import { MemoryLedger } from "../cluster/admission/memory-ledger.ts";
 import { longestReturnMs, untilMemoryIsBack } from "../cluster/admission/memory-return.ts";
 import { ModelAdmission } from "../cluster/admission/model-admission.ts";
-import type { DossierDesk } from "../cluster/dossiers/dossiers.ts";
+import type { DossierSink } from "../cluster/dossiers/dossiers.ts";
 import { countQuarantines } from "../cluster/model/count-quarantines.ts";
 import { FailureHistory } from "../cluster/model/failure-history.ts";
 import { LoadIntents } from "../cluster/model/load-intents.ts";
@@ -34,7 +34,7 @@ import { deadmanSeconds } from "../workers/heartbeat.ts";
 import { inspectInWorker } from "../workers/inspect-worker.ts";
 import { launchWorker, type WorkerPlaces } from "../workers/launch-worker.ts";
 import { LoadQueue } from "../workers/load-queue.ts";
-import type { WorkerLogDesk } from "../workers/worker-logs.ts";
+import type { WorkerLogSink } from "../workers/worker-logs.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
 import type { WorkerSession } from "../workers/worker-session.ts";
 import type { State } from "./open-state.ts";
@@ -53,8 +53,8 @@ export interface ClusterParts {
   safeMode(): string | null;
   readonly observer: ClusterObserver;
   readonly events: EventSink;
-  readonly dossiers: DossierDesk;
-  readonly workerLogs: WorkerLogDesk;
+  readonly dossiers: DossierSink;
+  readonly workerLogs: WorkerLogSink;
   /** What must leave the service in no text. */
   redaction(): RedactionFacts;
   /** A quarantine has begun. */
@@ -78,7 +78,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
   const { spawn, pool, runtimeWatch } = composeWorkers(parts, () => cluster);
   const loads = new LoadQueue();
   // It holds nothing but these, so a new one is as good as the last.
-  const record = () => new ModelRecord(state.registry, parts.config.load_on_request, versions);
+  const record = () => new LoadHistory(state.registry, parts.config.load_on_request, versions);
   const ledger = new MemoryLedger({
     readMachine: readMachineMemory,
     config: () => parts.config.memory,
@@ -104,7 +104,7 @@ export function composeCluster(parts: ClusterParts): ClusterComposition {
         timeouts: parts.config.timeouts,
         signal,
       }),
-    memory: new MemoryDesk({ ledger, makeRoom: (ids, signal) => cluster.makeRoom(ids, signal) }),
+    memory: new MemoryAdmission({ ledger, makeRoom: (ids, signal) => cluster.makeRoom(ids, signal) }),
     record: record(),
     settings,
     get config() {

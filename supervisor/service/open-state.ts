@@ -29,7 +29,7 @@ export interface State {
   /** Private temporary directories of workers are made in here. */
   readonly scratch: string;
   /** Something that says what must not be loaded could not be read: nothing is loaded unasked. */
-  readonly isForgetful: boolean;
+  readonly isHistoryLost: boolean;
   /** What lives in memory only, and why. */
   degraded(): string[];
   /** Writes what is left to write and gives the directory back. */
@@ -62,7 +62,7 @@ export async function openState(paths: LoadedConfig["paths"], log: Logger): Prom
       bootId,
       isLocked: place.lock !== null,
       scratch: place.scratch,
-      isForgetful: [registry, quarantine, journal, intents].some(({ recovered }) => recovered === "empty"),
+      isHistoryLost: [registry, quarantine, journal, intents].some(({ recovered }) => recovered === "empty"),
       degraded: () =>
         [place.problem, ...Object.values(stores).map((one) => one.degraded())].filter((why) => why !== null),
       close: async () => {

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { atMost, DISK_PATIENCE_MS } from "../host/with-timeout.ts";
+import { DISK_PATIENCE_MS, withTimeout } from "../host/with-timeout.ts";
 import { decideStart, type ServiceStartNumbers } from "../policy/service/service-start.ts";
 import type { StartJournal } from "../store/start-journal.ts";
 
@@ -40,7 +40,7 @@ export class ServiceMode {
     if (this.#message === null) return false;
     this.#message = null;
     this.#options.log.info("safe mode is over");
-    await atMost(DISK_PATIENCE_MS, this.#options.journal.markLeftSafeMode(Date.now()));
+    await withTimeout(DISK_PATIENCE_MS, this.#options.journal.markLeftSafeMode(Date.now()));
     this.#options.onLeft();
     return true;
   }
@@ -74,7 +74,7 @@ export class ServiceMode {
   }
 
   async #onSteady(): Promise<void> {
-    await atMost(DISK_PATIENCE_MS, this.#options.journal.markSteady(Date.now()));
+    await withTimeout(DISK_PATIENCE_MS, this.#options.journal.markSteady(Date.now()));
     if (!this.#isStopping) await this.leave();
   }
 }

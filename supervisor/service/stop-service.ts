@@ -1,6 +1,6 @@
 import type { ModelCluster } from "../cluster/model-cluster.ts";
 import type { CompatSweep } from "../compat/compat-sweep.ts";
-import { atMost } from "../host/with-timeout.ts";
+import { withTimeout } from "../host/with-timeout.ts";
 import type { Listener } from "../http/server/listen.ts";
 
 /** From a worker's orderly end to its SIGKILL, and some more: one that is still there then cannot be ended at all. */
@@ -41,8 +41,8 @@ export class Stopper {
   async #finish(): Promise<void> {
     // New connections are refused only after the running answers: a client mid-answer may need the port for nothing else.
     const { cluster, sweep, listener, drainMs, cleanUp } = this.#options;
-    await atMost(drainMs() + ENDING_MS, Promise.all([cluster.stop(), sweep.close()]));
-    await atMost(CLOSE_MS, listener.close());
-    await atMost(CLOSE_MS, cleanUp());
+    await withTimeout(drainMs() + ENDING_MS, Promise.all([cluster.stop(), sweep.close()]));
+    await withTimeout(CLOSE_MS, listener.close());
+    await withTimeout(CLOSE_MS, cleanUp());
   }
 }

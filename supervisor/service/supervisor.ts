@@ -24,7 +24,7 @@ import type { RuntimeProgress } from "../runtime/build-runtime.ts";
 import { ensureRuntime } from "../runtime/ensure-runtime.ts";
 import { RuntimeOnce } from "../runtime/runtime-once.ts";
 import type { AuditLog } from "../store/audit-log.ts";
-import type { OperatorWord } from "../telemetry/audit-context.ts";
+import type { AuditContext } from "../telemetry/audit-context.ts";
 import { watchDegraded } from "../telemetry/degraded-watch.ts";
 import { EventLog } from "../telemetry/event-log.ts";
 import { logEvents } from "../telemetry/log-events.ts";
@@ -33,7 +33,7 @@ import { observeAll } from "../telemetry/observe-all.ts";
 import { PerformanceLog } from "../telemetry/performance.ts";
 import { redactionFacts } from "../telemetry/redaction-facts.ts";
 import { openWorkerLogs } from "../workers/open-worker-logs.ts";
-import { sweepWorkers } from "../workers/reap-orphans.ts";
+import { reapOrphans } from "../workers/reap-orphans.ts";
 import { auditedSweep } from "./audited-sweep.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
@@ -91,7 +91,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const live = new LiveConfig(loaded, options.readConfig);
   const state = await openState(paths, log);
   try {
-    if (state.isLocked) await sweepWorkers(state.workers, log);
+    if (state.isLocked) await reapOrphans(state.workers, log);
     const files = packageFiles();
     const openBlas = config.preload_openblas ? findOpenBlas() : null;
     const onDisk = createCatalogue({
@@ -198,7 +198,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       compatibility: state.registry,
       sweep: auditedSweep(sweep, state.audit),
       audit: state.audit,
-      safeMode: { leave: (word) => leaveSafeMode(mode, state.audit, word) },
+      safeMode: { leave: (context) => leaveSafeMode(mode, state.audit, context) },
       dossiers: state.dossiers,
       events,
       get config() {
@@ -291,8 +291,8 @@ async function startModels(
   return mode.safeMode === null ? await loadUnasked() : [];
 }
 
-async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, word: OperatorWord): Promise<boolean> {
-  await noteInAudit(audit, { action: "leave_safe_mode", model: null, ...word });
+async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, context: AuditContext): Promise<boolean> {
+  await noteInAudit(audit, { action: "leave_safe_mode", model: null, ...context });
   return await mode.leave();
 }
 

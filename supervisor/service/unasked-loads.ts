@@ -5,7 +5,7 @@ import type { EventLog } from "../telemetry/event-log.ts";
 import type { State } from "./open-state.ts";
 import type { ServiceMode } from "./service-mode.ts";
 
-const FORGETFUL =
+const HISTORY_LOST =
   "What is remembered of failures could not be read; no model is loaded unasked at this start";
 
 /**
@@ -22,9 +22,9 @@ export function unaskedLoads(
   // Of this boot: the service went down, and not the machine.
   void state.intents.endAllOf(left.filter(({ bootId }) => bootId === state.bootId));
   const load = async () => {
-    if (state.isForgetful) {
-      log.error(FORGETFUL);
-      const reason = { code: "auto_load_skipped", cause: "failures_forgotten", message: FORGETFUL };
+    if (state.isHistoryLost) {
+      log.error(HISTORY_LOST);
+      const reason = { code: "auto_load_skipped", cause: "failures_forgotten", message: HISTORY_LOST };
       events.emit({ type: "auto_load_skipped", reason });
       return [];
     }
@@ -42,7 +42,7 @@ export function unaskedLoads(
 }
 
 /** Why nothing is loaded at this start, and how to load a model; null: everything is asked for. */
-export function whyNothingIsLoaded({ safeMode }: ServiceMode, { isForgetful }: State): string | null {
+export function whyNothingIsLoaded({ safeMode }: ServiceMode, { isHistoryLost }: State): string | null {
   if (safeMode !== null) return `${safeMode}. Load one with: lmx load <model> --override-safe-mode`;
-  return isForgetful ? `${FORGETFUL}. Load one with: lmx load <model>` : null;
+  return isHistoryLost ? `${HISTORY_LOST}. Load one with: lmx load <model>` : null;
 }

@@ -5,11 +5,11 @@ export interface Actor {
   readonly via: "http" | "socket" | "start";
 }
 
-export interface OperatorWord {
+export interface AuditContext {
   readonly actor: Actor;
   readonly reason: string | null;
 }
 
 /** Who asked for something, for the audit trail. */
 
-/** An operator's word, for the audit trail. */
+/** Who asked and why, for the audit trail. */

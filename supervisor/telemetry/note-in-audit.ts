@@ -1,4 +1,4 @@
-import { atMost, DISK_PATIENCE_MS } from "../host/with-timeout.ts";
+import { DISK_PATIENCE_MS, withTimeout } from "../host/with-timeout.ts";
 import type { AuditLog, AuditRow } from "../store/audit-log.ts";
 
 /** Adds a row of now to the audit trail; a disk that has stalled is not waited for without end. */
@@ -6,5 +6,5 @@ export async function noteInAudit(
   audit: Pick<AuditLog, "append">,
   row: Omit<AuditRow, "ts" | "details"> & { readonly details?: AuditRow["details"] },
 ): Promise<void> {
-  await atMost(DISK_PATIENCE_MS, audit.append({ ts: new Date().toISOString(), details: {}, ...row }));
+  await withTimeout(DISK_PATIENCE_MS, audit.append({ ts: new Date().toISOString(), details: {}, ...row }));
 }

@@ -5,7 +5,7 @@ import { classifyAnswer, classifyTimeout } from "../policy/diagnosis/failure.ts"
 import type { Failure } from "../policy/lifecycle/model-state.ts";
 import { type CanaryVerdict, judgeCanary } from "../policy/watch/canary.ts";
 import { RpcError, RpcLostError } from "../rpc/peer.ts";
-import { patientTimer } from "../rpc/suspend-aware-timer.ts";
+import { suspendAwareTimer } from "../rpc/suspend-aware-timer.ts";
 import { describeShape } from "./describe-shape.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
@@ -114,7 +114,7 @@ function stallWatch(
   const stalled = new Promise<never>((_, reject) => {
     const rearm = () => {
       forget();
-      forget = patientTimer(stallMs, () =>
+      forget = suspendAwareTimer(stallMs, () =>
         reject(new RpcLostError("timeout", `load made no progress for ${stallMs} ms`)),
       );
     };

@@ -10,7 +10,7 @@ import { endGroup, endProcess } from "./worker-group.ts";
  * Only where pid, start time and the token in the command line all match, because pids are used again. What workers had
  * started themselves is found by the token alone, whether they still live or not.
  */
-export async function sweepWorkers(table: WorkerTable, log: Logger): Promise<void> {
+export async function reapOrphans(table: WorkerTable, log: Logger): Promise<void> {
   const rows = [...table.rows()];
   await Promise.all(
     rows.map(async ({ pid, startTime, token }) => {

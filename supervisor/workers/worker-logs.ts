@@ -5,7 +5,7 @@ import { StderrLines } from "./stderr-lines.ts";
 import type { WorkerExit } from "./worker-process.ts";
 
 /** Takes down what the workers of a model write to stderr. */
-export interface WorkerLogDesk {
+export interface WorkerLogSink {
   /** From its first word, also what it said before it belonged to the model, to its last. */
   attach(modelId: string, worker: LoggedWorker): void;
 }
@@ -20,7 +20,7 @@ export interface LoggedWorker {
 }
 
 /** Takes nothing down. */
-export const NO_WORKER_LOGS: WorkerLogDesk = { attach: () => {} };
+export const NO_WORKER_LOGS: WorkerLogSink = { attach: () => {} };
 
 /** A worker that writes more than this within a second is not followed: cleaning it would hold everybody up. Characters. */
 const MOST_PER_SECOND = 256 * 1024;
@@ -35,7 +35,7 @@ export interface WorkerLogsOptions {
 }
 
 /** One file a model, in lines like those of the supervisor's log. */
-export class WorkerLogs implements WorkerLogDesk {
+export class WorkerLogs implements WorkerLogSink {
   readonly #options: WorkerLogsOptions;
   readonly #files = new Map<string, Pick<LogFile, "write" | "close">>();
   /** How many workers write to a model's file now. */

@@ -248,7 +248,7 @@ export const GUARDS: Readonly<Partial<Record<RowId, Guard>>> = {
   },
   H1: {
     file: "supervisor/cluster/requests/generation-run.ts",
-    remove: "row?.seat.session.cancel(row.id);",
+    remove: "row?.slot.session.cancel(row.id);",
     put: "",
   },
   H2: {

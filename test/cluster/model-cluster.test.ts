@@ -34,8 +34,8 @@ describe("a model root that hangs", () => {
   it("holds up no operator, and the models of the others can be loaded", async () => {
     const { cluster } = await clusterWithRootThatHangs();
     expect((await cluster.listModels()).map(({ id }) => id)).toEqual(["org/near"]);
-    expect(await cluster.load("org/near", { word: WORD })).toMatchObject({ model_id: "org/near" });
-    await expect(cluster.load("org/far", { word: WORD })).rejects.toMatchObject({
+    expect(await cluster.load("org/near", { audit: WORD })).toMatchObject({ model_id: "org/near" });
+    await expect(cluster.load("org/far", { audit: WORD })).rejects.toMatchObject({
       code: "model_not_found",
       message: expect.stringContaining("has not answered yet"),
     });

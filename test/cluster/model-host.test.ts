@@ -57,8 +57,8 @@ describe("a request that comes while the worker leaves", () => {
   async function busyHost(options: Parameters<typeof hostWithFakes>[0] = {}) {
     const parts = hostWithFakes(options);
     await parts.host.load(never);
-    const seat = await parts.host.ensureReady(soon(), never, anyPrint());
-    void seat.session.generate("running", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
+    const slot = await parts.host.ensureReady(soon(), never, anyPrint());
+    void slot.session.generate("running", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
     return { ...parts, finish: () => parts.workers[0]?.row([FINISH]) };
   }
 

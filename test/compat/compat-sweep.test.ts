@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RegistryEntry } from "../../shared/registry.ts";
-import { ModelRecord } from "../../supervisor/cluster/admission/load-history.ts";
+import { LoadHistory } from "../../supervisor/cluster/admission/load-history.ts";
 import type { CompatSweep, SweepPorts } from "../../supervisor/compat/compat-sweep.ts";
 import { SweepRecord } from "../../supervisor/compat/sweep-record.ts";
 import { openRegistry } from "../../supervisor/store/compatibility-registry.ts";
@@ -323,7 +323,7 @@ it("a reduced pass says nothing of real weights: neither of their history nor of
   await isOver(sweep);
   expect(rows[0]).toMatchObject({ model: "reduced/glm_moe_dsa", outcome: "pass" });
   await registry.recordDurably(rows[0]!);
-  const record = new ModelRecord(registry, "proven", () => VERSIONS);
+  const record = new LoadHistory(registry, "proven", () => VERSIONS);
   const digest = String(rows[0]!.metadata.digest);
   // Even the very same files, under their own name.
   const real = {

@@ -12,7 +12,7 @@ import type { Readiness, ReadinessState } from "../../shared/readiness.ts";
 import type { Cluster, LoadOptions } from "../../supervisor/cluster/cluster.ts";
 import type { RequestOrigin } from "../../supervisor/cluster/model/request-slots.ts";
 import type { Generation } from "../../supervisor/cluster/requests/generation.ts";
-import type { OperatorWord } from "../../supervisor/telemetry/audit-context.ts";
+import type { AuditContext } from "../../supervisor/telemetry/audit-context.ts";
 import type { EncodedRequest } from "../../supervisor/workers/encoded-request.ts";
 
 export const USAGE = { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
@@ -91,7 +91,7 @@ export interface GenerateCall {
 export interface ActionCall {
   readonly action: "restart" | "quarantine" | "release";
   readonly id: string;
-  readonly word: OperatorWord;
+  readonly word: AuditContext;
 }
 
 const STATE_AFTER = {
@@ -209,15 +209,15 @@ export class FakeCluster implements Cluster {
     return { model_id: id, readiness: { ...this.model(id).readiness, state: "unloaded" } };
   }
 
-  restart(id: string, word: OperatorWord): Promise<ModelActionResult> {
+  restart(id: string, word: AuditContext): Promise<ModelActionResult> {
     return this.#act({ action: "restart", id, word });
   }
 
-  quarantine(id: string, word: OperatorWord): Promise<ModelActionResult> {
+  quarantine(id: string, word: AuditContext): Promise<ModelActionResult> {
     return this.#act({ action: "quarantine", id, word });
   }
 
-  release(id: string, word: OperatorWord): Promise<ModelActionResult> {
+  release(id: string, word: AuditContext): Promise<ModelActionResult> {
     return this.#act({ action: "release", id, word });
   }
 

@@ -14,7 +14,7 @@ import type { ConfigControl } from "../../supervisor/http/routes/admin-config.ts
 import type { DossierSource } from "../../supervisor/http/routes/admin-dossiers.ts";
 import type { SafeModeControl } from "../../supervisor/http/routes/admin-safe-mode.ts";
 import type { Service, ServiceReadiness } from "../../supervisor/http/service.ts";
-import type { Actor, OperatorWord } from "../../supervisor/telemetry/audit-context.ts";
+import type { Actor, AuditContext } from "../../supervisor/telemetry/audit-context.ts";
 import { EventLog } from "../../supervisor/telemetry/event-log.ts";
 import { PerformanceLog } from "../../supervisor/telemetry/performance.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -54,9 +54,9 @@ class FakeService implements Service {
 /** A safe mode that notes who ended it. */
 class FakeSafeMode implements SafeModeControl {
   isOn = false;
-  readonly words: OperatorWord[] = [];
+  readonly words: AuditContext[] = [];
 
-  async leave(word: OperatorWord): Promise<boolean> {
+  async leave(word: AuditContext): Promise<boolean> {
     this.words.push(word);
     const wasOn = this.isOn;
     this.isOn = false;

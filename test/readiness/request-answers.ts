@@ -1,6 +1,6 @@
 import type { LmxError } from "../../shared/errors.ts";
 import type { ReadinessDetail, ReadinessReason, ReadinessState } from "../../shared/readiness.ts";
-import { noSeat, refusal } from "../../supervisor/cluster/model/load-errors.ts";
+import { noSlot, refusal } from "../../supervisor/cluster/model/load-errors.ts";
 import { publicDetail, publicState } from "../../supervisor/cluster/model/model-view.ts";
 import { type ErrorSurface, errorReply } from "../../supervisor/http/error-reply.ts";
 import {
@@ -10,7 +10,7 @@ import {
 } from "../../supervisor/policy/lifecycle/failure-record.ts";
 import { type Model, type ModelState, NEW_MODEL } from "../../supervisor/policy/lifecycle/model-state.ts";
 import { concurrencyLimit } from "../../supervisor/policy/lifecycle/quarantine.ts";
-import { decideHold } from "../../supervisor/policy/requests/route-request.ts";
+import { routeRequest } from "../../supervisor/policy/requests/route-request.ts";
 import { FakeCluster, fakeModel } from "../http/fake-cluster.ts";
 import { testApp } from "../http/test-app.ts";
 
@@ -136,7 +136,7 @@ export function statesWith(detail: ReadinessDetail): ReadinessState[] {
 
 function answerTo(situation: Situation, now = NOW): string {
   const { model, mayStart = false, isRestarting = false } = situation;
-  const decision = decideHold(model, {
+  const decision = routeRequest(model, {
     now,
     wallNow: now,
     numbers: QUARANTINE_DEFAULTS,
@@ -149,7 +149,7 @@ function answerTo(situation: Situation, now = NOW): string {
       const limit = concurrencyLimit(model.record);
       return limit === null
         ? "answered"
-        : `answered, ${limit} at a time; others are held, and when the time is up: ${told(noSeat("m"))}`;
+        : `answered, ${limit} at a time; others are held, and when the time is up: ${told(noSlot("m"))}`;
     }
     case "hold":
       return `held; when the time is up: ${answerTo(situation, NOW + HOLD_MS)}`;

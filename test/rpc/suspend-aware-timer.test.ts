@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { patientTimer } from "../../supervisor/rpc/suspend-aware-timer.ts";
+import { suspendAwareTimer } from "../../supervisor/rpc/suspend-aware-timer.ts";
 
 /** What a monotonic clock shows beside the timers' own time. */
 let stoodStillMs = 0;
@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => void vi.useRealTimers());
 
 it("fires once when the time is up", () => {
-  patientTimer(5_000, () => (due += 1), now);
+  suspendAwareTimer(5_000, () => (due += 1), now);
   vi.advanceTimersByTime(4_999);
   expect(due).toBe(0);
   vi.advanceTimersByTime(60_000);
@@ -22,7 +22,7 @@ it("fires once when the time is up", () => {
 });
 
 it("counts anew when this process stood still in between", () => {
-  patientTimer(5_000, () => (due += 1), now);
+  suspendAwareTimer(5_000, () => (due += 1), now);
   vi.advanceTimersByTime(1_000);
   stoodStillMs = 30_000;
   vi.advanceTimersByTime(4_000);
@@ -32,14 +32,14 @@ it("counts anew when this process stood still in between", () => {
 });
 
 it("bears a little lateness, as every timer has", () => {
-  patientTimer(5_000, () => (due += 1), now);
+  suspendAwareTimer(5_000, () => (due += 1), now);
   stoodStillMs = 900;
   vi.advanceTimersByTime(5_000);
   expect(due).toBe(1);
 });
 
 it("can be forgotten, also after it has begun anew", () => {
-  const forget = patientTimer(5_000, () => (due += 1), now);
+  const forget = suspendAwareTimer(5_000, () => (due += 1), now);
   stoodStillMs = 30_000;
   vi.advanceTimersByTime(5_000);
   forget();

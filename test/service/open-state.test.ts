@@ -72,7 +72,7 @@ describe("the state directory", () => {
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await expect(acquireLock(pathsIn(directory).lockFile)).rejects.toBeInstanceOf(LockHeldError);
     expect(state.degraded()).toEqual([]);
-    expect(state.isForgetful).toBe(false);
+    expect(state.isHistoryLost).toBe(false);
     expect(state.scratch.startsWith(directory)).toBe(true);
     await writeFile(join(state.scratch, "x"), "");
     await quarantine(state);
@@ -124,7 +124,7 @@ describe("the state directory", () => {
     const state = await opened(directory);
     await quarantine(state);
     expect(state.quarantine.get("k")).toEqual(KEPT_OUT);
-    expect(state.isForgetful).toBe(true);
+    expect(state.isHistoryLost).toBe(true);
     expect(state.degraded().toSorted()).toEqual(
       files.toSorted().map((file) => expect.stringContaining(`${file} is a named pipe`)),
     );
@@ -149,7 +149,7 @@ describe("a state directory that cannot be written", () => {
     expect(state.quarantine.get("k")).toEqual(KEPT_OUT);
     await state.journal.begin({ startedAt: 1, bootId: null, pid: 1, mode: "normal" });
     await state.intents.begin({ key: "k", pid: 1, bootId: null, at: 1 });
-    expect(state.isForgetful).toBe(false);
+    expect(state.isHistoryLost).toBe(false);
     await state.close();
     expect(await exists(state.scratch)).toBe(false);
     expect(await readdir(directory)).toEqual([]);
@@ -224,11 +224,11 @@ describe("a file that cannot be read any more", () => {
     ["auditFile", false],
     ["workersFile", false],
     ["intentsFile", true],
-  ] as const)("%s, without a backup: nothing is loaded unasked: %s", async (file, isForgetful) => {
+  ] as const)("%s, without a backup: nothing is loaded unasked: %s", async (file, isHistoryLost) => {
     const directory = await temporaryDirectory();
     await writeFile(pathsIn(directory)[file], '{"schema": 1, "rows": [{"key"');
     const state = await opened(directory);
-    expect(state.isForgetful).toBe(isForgetful);
+    expect(state.isHistoryLost).toBe(isHistoryLost);
     expect((await readdir(directory)).some((name) => name.includes(".corrupt-"))).toBe(true);
   });
 
@@ -240,7 +240,7 @@ describe("a file that cannot be read any more", () => {
     await before.close();
     await writeFile(pathsIn(directory).quarantineFile, "\0\0\0\0");
     const state = await opened(directory);
-    expect(state.isForgetful).toBe(false);
+    expect(state.isHistoryLost).toBe(false);
     expect(state.quarantine.get("a")).toEqual(KEPT_OUT);
   });
 
@@ -248,8 +248,8 @@ describe("a file that cannot be read any more", () => {
     const directory = await temporaryDirectory();
     await writeFile(pathsIn(directory).quarantineFile, "[]");
     const first = await opened(directory);
-    expect(first.isForgetful).toBe(true);
+    expect(first.isHistoryLost).toBe(true);
     await first.close();
-    expect((await opened(directory)).isForgetful).toBe(false);
+    expect((await opened(directory)).isHistoryLost).toBe(false);
   });
 });

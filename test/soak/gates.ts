@@ -66,7 +66,7 @@ export function judgeRun(found: Evidence, limits: Limits): Gate[] {
     none("unparsable files", found.unparsable),
     flat("open files", found.openFiles, FILES_SLACK, (files) => String(files)),
     flat("memory held after a collection", found.heldBytes, limits.heldSlackBytes, megabytes),
-    atMost("resident memory at the end", found.residentBytes, limits.residentLimitBytes),
+    withTimeout("resident memory at the end", found.residentBytes, limits.residentLimitBytes),
     ...reached("worker deaths", found.deaths, limits.deaths),
     ...reached("requests", found.requests, limits.requests),
   ];
@@ -101,7 +101,7 @@ function flat(name: string, drift: Drift | null, slack: number, show: (value: nu
   };
 }
 
-function atMost(name: string, bytes: number | null, limitBytes: number): Gate {
+function withTimeout(name: string, bytes: number | null, limitBytes: number): Gate {
   return {
     name: `${name} at most ${megabytes(limitBytes)}`,
     figure: bytes === null ? "not measured" : megabytes(bytes),

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { modelSettingsSchema, timeoutsSchema } from "../../shared/config.ts";
 import type { WorkerMethod } from "../../shared/worker-protocol.ts";
-import type { ModelRecord } from "../../supervisor/cluster/admission/load-history.ts";
+import type { LoadHistory } from "../../supervisor/cluster/admission/load-history.ts";
 import { NO_DOSSIERS } from "../../supervisor/cluster/dossiers/dossiers.ts";
 import { type HostPorts, ModelHost } from "../../supervisor/cluster/model-host.ts";
 import type { CatalogueEntry } from "../../supervisor/models/catalogue-entry.ts";
@@ -73,7 +73,7 @@ export function fakePorts(options: FakeOptions = {}) {
     mayStartOnRequest: () => options.mayStart ?? false,
     outcome: (_entry: unknown, outcome: string, reason: { cause: string } | null) =>
       outcomes.push(reason === null ? outcome : `${outcome} ${reason.cause}`),
-  } as unknown as ModelRecord;
+  } as unknown as LoadHistory;
   const ports: HostPorts = {
     launch: async () => {
       const worker = new FakeWorker(1000 + workers.length, options.manual, options.stops);

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { processCommand } from "../../supervisor/host/process-command.ts";
 import { processStartTime } from "../../supervisor/host/process-start-time.ts";
 import type { WorkerRow, WorkerTable } from "../../supervisor/store/worker-table.ts";
-import { sweepWorkers } from "../../supervisor/workers/reap-orphans.ts";
+import { reapOrphans } from "../../supervisor/workers/reap-orphans.ts";
 
 const log = pino({ level: "silent" });
 
@@ -39,7 +39,7 @@ it("ends what an earlier start left behind, even when it is stopped, and forgets
   stopped.child.kill("SIGSTOP");
   const { table, left } = tableOf(running.row, stopped.row);
   const exits = [running, stopped].map(({ child }) => once(child, "exit"));
-  await sweepWorkers(table, log);
+  await reapOrphans(table, log);
   expect((await Promise.all(exits)).map(([, signal]) => signal)).toEqual(["SIGKILL", "SIGKILL"]);
   expect(left()).toEqual([]);
 });
@@ -50,7 +50,7 @@ it.each([
 ])("spares a process %s: its pid was used again", async (_name, change) => {
   const { child, row } = await leftBehind(newToken());
   const { table, left } = tableOf(change(row));
-  await sweepWorkers(table, log);
+  await reapOrphans(table, log);
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(lives(child)).toBe(true);
   expect(left()).toEqual([]);
@@ -62,12 +62,12 @@ it("forgets a process that is gone", async () => {
   child.kill("SIGKILL");
   await exit;
   const { table, left } = tableOf(row);
-  await sweepWorkers(table, log);
+  await reapOrphans(table, log);
   expect(left()).toEqual([]);
 });
 
 it("does nothing where nothing was left behind", async () => {
   const { table } = tableOf();
-  await sweepWorkers(table, log);
+  await reapOrphans(table, log);
   expect(table.rows()).toEqual([]);
 });

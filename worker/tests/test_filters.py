@@ -13,7 +13,7 @@ from lmx_worker.mlx_engine.sampling import Sampler
 from lmx_worker.wire.commands import Sampling
 
 DTYPES = [mx.float32, mx.float16, mx.bfloat16]
-SPARED = (3, 7)
+EXCLUDED_IDS = (3, 7)
 
 
 def logprobs(rows: int, dtype: mx.Dtype, vocabulary: int = 60, seed: int = 3) -> mx.array:
@@ -28,14 +28,14 @@ def theirs(scores: mx.array, row: Sampling) -> mx.array:
     if row.min_p:
         scores = apply_min_p(scores, row.min_p)
     if row.xtc_probability:
-        scores = apply_xtc(scores, 1.0, row.xtc_threshold, list(SPARED))
+        scores = apply_xtc(scores, 1.0, row.xtc_threshold, list(EXCLUDED_IDS))
     if row.top_k and row.top_k < scores.shape[-1]:
         scores = apply_top_k(scores, row.top_k)
     return scores
 
 
 def ours(scores: mx.array, rows: list[Sampling]) -> mx.array:
-    return Sampler(rows, SPARED)._filter(mx.array(scores), rows, [0] * len(rows))
+    return Sampler(rows, EXCLUDED_IDS)._filter(mx.array(scores), rows, [0] * len(rows))
 
 
 def some_options() -> list[Sampling]:
@@ -86,8 +86,8 @@ def test_xtc_strikes_as_often_as_asked_and_spares_special_tokens() -> None:
     rows = [Sampling(1.0, seed=i, xtc_probability=0.3, xtc_threshold=0.15) for i in range(2000)]
     struck = Sampler(rows)._filter(scores, rows, [5] * 2000)[:, 0] < -1e9
     assert mx.mean(struck).item() == pytest.approx(0.3, abs=0.04)
-    spared = Sampler(rows, (0, 99))._filter(scores, rows, [5] * 2000)
-    assert bool(mx.all(mx.isfinite(spared[:, 0]))) and not bool(mx.all(mx.isfinite(spared[:, 1])))
+    excluded_ids = Sampler(rows, (0, 99))._filter(scores, rows, [5] * 2000)
+    assert bool(mx.all(mx.isfinite(excluded_ids[:, 0]))) and not bool(mx.all(mx.isfinite(excluded_ids[:, 1])))
 
 
 def test_filtering_leaves_the_scores_it_was_given_alone() -> None:

@@ -1,6 +1,6 @@
 import PQueue from "p-queue";
 import { LmxError } from "../../../shared/errors.ts";
-import { atMost } from "../../host/with-timeout.ts";
+import { withTimeout } from "../../host/with-timeout.ts";
 import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 
 /** Three hundred files on a slow network disk take ten seconds. Milliseconds. */
@@ -60,7 +60,7 @@ export class FileLooks {
     const done = () => void this.#open.delete(root);
     const look = { ended: running.then(done, done), beganAt: this.#now() };
     this.#open.set(root, look);
-    const isEnded = await atMost(
+    const isEnded = await withTimeout(
       this.#lookMs,
       look.ended.then(() => true),
     );
@@ -75,7 +75,7 @@ export class FileLooks {
     const before = this.#open.get(root);
     if (before === undefined) return;
     const leftMs = before.beganAt + this.#lookMs - this.#now();
-    if (leftMs > 0) await atMost(leftMs, before.ended);
+    if (leftMs > 0) await withTimeout(leftMs, before.ended);
   }
 
   #silent(id: string, root: string): LmxError {

@@ -29,7 +29,7 @@ export interface OutcomeEvidence {
 }
 
 /** What the registry knows and learns of models: proofs for `load_on_request`, and a row per load outcome. */
-export class ModelRecord {
+export class LoadHistory {
   readonly #registry: CompatibilityRegistry;
   readonly #loadOnRequest: Config["load_on_request"];
   readonly #versions: () => BackendVersions | null;

@@ -36,7 +36,7 @@ export interface MemoryDeskOptions {
 const EVICTION_ROUNDS = 3;
 
 /** Asks the ledger for a model's memory, makes room where the configuration allows it, and puts the answer in words. */
-export class MemoryDesk {
+export class MemoryAdmission {
   readonly #options: MemoryDeskOptions;
 
   constructor(options: MemoryDeskOptions) {

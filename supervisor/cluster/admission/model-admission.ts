@@ -15,8 +15,8 @@ import { humanBytes } from "../../policy/human-bytes.ts";
 import type { Failure, Overrides } from "../../policy/lifecycle/model-state.ts";
 import type { Inspection } from "../../workers/inspect-worker.ts";
 import { FileLooks } from "./file-looks.ts";
-import type { ModelHistory, ModelRecord } from "./load-history.ts";
-import type { MemoryDesk } from "./memory-admission.ts";
+import type { LoadHistory, ModelHistory } from "./load-history.ts";
+import type { MemoryAdmission } from "./memory-admission.ts";
 
 /** The Python runtime a model would be loaded with. */
 export interface AdmissionRuntime {
@@ -32,8 +32,8 @@ export interface AdmissionPorts {
   runtime(): Promise<AdmissionRuntime>;
   /** Loads the structure in a process that is thrown away. */
   inspect(entry: CatalogueEntry, signal: AbortSignal): Promise<Inspection>;
-  readonly memory: Pick<MemoryDesk, "ask" | "release">;
-  readonly record: ModelRecord;
+  readonly memory: Pick<MemoryAdmission, "ask" | "release">;
+  readonly record: LoadHistory;
   settings(modelId: string): ModelSettings;
   readonly config: Pick<Config, "runtime_blocklist" | "advisories">;
 }

@@ -6,7 +6,7 @@ import type { DossierStore } from "../../store/dossier-store.ts";
 import type { FindCrashReport } from "./find-crash-report.ts";
 
 /** What the life of a model's workers needs of the dossiers. */
-export interface DossierDesk {
+export interface DossierSink {
   /** A name for a death that is under way; it is the model's newest dossier from now on. */
   reserve(modelId: string): string;
   /** Writes a dossier. */
@@ -16,7 +16,7 @@ export interface DossierDesk {
 }
 
 /** Keeps nothing. */
-export const NO_DOSSIERS: DossierDesk = { reserve: () => "", file: () => {}, newest: () => null };
+export const NO_DOSSIERS: DossierSink = { reserve: () => "", file: () => {}, newest: () => null };
 
 export interface DossiersOptions {
   readonly store: Pick<DossierStore, "put" | "newest">;
@@ -29,7 +29,7 @@ export interface DossiersOptions {
 }
 
 /** Names dossiers before they are written, because whoever is told of a failure is told where to read on. */
-export class Dossiers implements DossierDesk {
+export class Dossiers implements DossierSink {
   readonly #options: DossiersOptions;
   readonly #reserved = new Map<string, string>();
   readonly #closed = new AbortController();

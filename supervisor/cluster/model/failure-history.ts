@@ -1,5 +1,5 @@
 import { BACKEND, type BackendVersions } from "../../backends/model-key.ts";
-import { atMost, DISK_PATIENCE_MS } from "../../host/with-timeout.ts";
+import { DISK_PATIENCE_MS, withTimeout } from "../../host/with-timeout.ts";
 import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import {
   type FailureRecord,
@@ -63,6 +63,6 @@ export class FailureHistory {
   async save(key: string, model: string, record: FailureRecord): Promise<void> {
     const saved = this.#options.store.put({ key, model, changedAt: Date.now(), record });
     this.#freeOthers(key, model);
-    await atMost(DISK_PATIENCE_MS, saved);
+    await withTimeout(DISK_PATIENCE_MS, saved);
   }
 }

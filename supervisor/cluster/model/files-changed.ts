@@ -1,5 +1,5 @@
 import { access } from "node:fs/promises";
-import { atMost, DISK_PATIENCE_MS } from "../../host/with-timeout.ts";
+import { DISK_PATIENCE_MS, withTimeout } from "../../host/with-timeout.ts";
 import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 
 /**
@@ -13,5 +13,5 @@ export async function filesChanged(admitted: CatalogueEntry, now: CatalogueEntry
     () => true,
   );
   // All other loads wait meanwhile.
-  return (await atMost(DISK_PATIENCE_MS, isGone)) ?? true;
+  return (await withTimeout(DISK_PATIENCE_MS, isGone)) ?? true;
 }

@@ -3,7 +3,7 @@ import type { ReadinessReason } from "../../../shared/readiness.ts";
 import { RUNTIME_RETRY_MS } from "../../policy/diagnosis/runtime-breaker.ts";
 import type { FailureRecord } from "../../policy/lifecycle/failure-record.ts";
 import type { Failure } from "../../policy/lifecycle/model-state.ts";
-import type { HoldDecision } from "../../policy/requests/route-request.ts";
+import type { RouteDecision } from "../../policy/requests/route-request.ts";
 
 /** Seconds a client is told to wait when nobody knows how long a load takes. */
 const LOADING_RETRY_SECONDS = 5;
@@ -15,7 +15,7 @@ const ADMIN_ONLY: ReadonlySet<string> = new Set<ErrorCode>(["model_loader_crashe
 /** The error for a request that a model cannot serve now. */
 export function refusal(
   modelId: string,
-  decision: Extract<HoldDecision, { kind: `refuse-${string}` }>,
+  decision: Extract<RouteDecision, { kind: `refuse-${string}` }>,
   dossierId: string | null = null,
 ): LmxError {
   switch (decision.kind) {
@@ -61,7 +61,7 @@ export function unloadedMeanwhile(modelId: string): LmxError {
 }
 
 /** It could be held no longer for others to finish. */
-export function noSeat(modelId: string): LmxError {
+export function noSlot(modelId: string): LmxError {
   const message = `${modelId} serves one request at a time for now and is busy; try again.`;
   return new LmxError("rate_limit_exceeded", message, { retryAfterSeconds: LOADING_RETRY_SECONDS });
 }

@@ -1,4 +1,4 @@
-import { atMost, DISK_PATIENCE_MS } from "../../host/with-timeout.ts";
+import { DISK_PATIENCE_MS, withTimeout } from "../../host/with-timeout.ts";
 import type { Intents } from "../../store/intents.ts";
 
 /** Written ahead of a load, so that a machine that goes down with it remembers what it was doing. */
@@ -15,7 +15,7 @@ export class LoadIntents {
   async begin(key: string | null, pid: number | null): Promise<void> {
     if (key === null || pid === null) return;
     const begun = this.#store.begin({ key, pid, bootId: this.#bootId, at: Date.now() });
-    await atMost(DISK_PATIENCE_MS, begun);
+    await withTimeout(DISK_PATIENCE_MS, begun);
   }
 
   /** A clean end, or long enough in service. */

@@ -16,21 +16,21 @@ import { isWorthSaving } from "../../policy/lifecycle/steps.ts";
 import { transition } from "../../policy/lifecycle/transition.ts";
 import type { LoadPermit, LoadQueue } from "../../workers/load-queue.ts";
 import type { WorkerSession } from "../../workers/worker-session.ts";
-import type { ModelRecord } from "../admission/load-history.ts";
+import type { LoadHistory } from "../admission/load-history.ts";
 import type { AdmissionReport, ModelAdmission } from "../admission/model-admission.ts";
 import type { FailureHistory } from "./failure-history.ts";
 import { filesChanged } from "./files-changed.ts";
 import { admissionError } from "./load-errors.ts";
 import { ModelWorkers } from "./model-workers.ts";
-import { RequestSeats } from "./request-slots.ts";
+import { RequestSlots } from "./request-slots.ts";
 import { hasNewQuarantine, isNews, stateEvents } from "./state-events.ts";
 import { Waiters } from "./waiters.ts";
 import type { WorkerPorts } from "./worker-ports.ts";
 
 /** What one model needs from the rest of the supervisor. */
-export interface MachinePorts extends WorkerPorts {
+export interface ControllerPorts extends WorkerPorts {
   readonly loads: LoadQueue;
-  readonly record: ModelRecord;
+  readonly record: LoadHistory;
   readonly admission: Pick<ModelAdmission, "examine" | "release">;
   readonly history: Pick<FailureHistory, "keyOf" | "read" | "save" | "numbers">;
   /** A failure that is the runtime's and not the model's. */
@@ -43,11 +43,11 @@ export interface MachinePorts extends WorkerPorts {
  * One model's state: feeds events into policy/lifecycle/transition.ts and performs the effects that come back. The only writer of
  * the model's state and of its failure record.
  */
-export class ModelMachine {
+export class ModelController {
   readonly workers: ModelWorkers;
-  readonly seats: RequestSeats;
+  readonly slots: RequestSlots;
   readonly waiters: Waiters;
-  readonly #ports: MachinePorts;
+  readonly #ports: ControllerPorts;
   #entry: CatalogueEntry;
   /** As it was looked at for the newest try: that is loaded, and the outcome is about it, whatever the disk has since. */
   #tried: CatalogueEntry;
@@ -73,7 +73,7 @@ export class ModelMachine {
   /** What ran on the last worker that failed, for when it is gone. */
   #lost: { readonly worker: WorkerNumber; readonly inFlight: InFlight } | null = null;
 
-  constructor(entry: CatalogueEntry, ports: MachinePorts) {
+  constructor(entry: CatalogueEntry, ports: ControllerPorts) {
     this.#entry = entry;
     this.#tried = entry;
     this.#ports = ports;
@@ -82,7 +82,7 @@ export class ModelMachine {
       death: (worker, session, death) => this.#onDeath(worker, session, death),
     });
     this.waiters = new Waiters(ports.now);
-    this.seats = new RequestSeats(ports.now, () => this.waiters.wakeAll());
+    this.slots = new RequestSlots(ports.now, () => this.waiters.wakeAll());
     this.#syncKey();
   }
 
@@ -171,14 +171,14 @@ export class ModelMachine {
     this.#lacksMoreThanARuntime = event.failure.class === "environment" && session?.initialized != null;
     if (session === null || currentWorker(this.#model.state) !== event.worker) return event;
     if (this.#model.state.kind === "draining") return event;
-    this.#lost = { worker: event.worker, inFlight: this.seats.inFlight(session) };
-    const counts = this.seats.noteCrash(session, event.failure.reason.cause);
+    this.#lost = { worker: event.worker, inFlight: this.slots.inFlight(session) };
+    const counts = this.slots.noteCrash(session, event.failure.reason.cause);
     return counts ? event : { ...event, failure: { ...event.failure, counts: false } };
   }
 
   /** The state has moved already: what is next is known. */
   #onDeath(worker: WorkerNumber, session: WorkerSession, death: WorkerDeath): void {
-    const inFlight = this.#lost?.worker === worker ? this.#lost.inFlight : this.seats.inFlight(session);
+    const inFlight = this.#lost?.worker === worker ? this.#lost.inFlight : this.slots.inFlight(session);
     const next = nextAfterDeath(this.#model, this.#ports.now());
     this.#ports.dossiers.file({ ...death, inFlight, next });
   }

@@ -13,7 +13,7 @@ import { deathOf, exitEvent, progressTeller } from "../dossiers/worker-death.ts"
 import type { WorkerPorts } from "./worker-ports.ts";
 
 /** What a worker is started for. */
-export interface StartOrder {
+export interface StartOptions {
   readonly entry: CatalogueEntry;
   /** What the caches of all rows may take; null: no limit. */
   readonly cacheBudgetBytes: number | null;
@@ -79,20 +79,20 @@ export class ModelWorkers {
   }
 
   /** Spawns and loads; reports `loaded`, `failed` or `exited`. */
-  start(worker: WorkerNumber, order: StartOrder): Promise<void> {
+  start(worker: WorkerNumber, options: StartOptions): Promise<void> {
     this.#evidence = null;
-    return this.#guarded(worker, () => this.#load(worker, order));
+    return this.#guarded(worker, () => this.#load(worker, options));
   }
 
-  async #load(worker: WorkerNumber, order: StartOrder): Promise<void> {
-    const { entry, cacheBudgetBytes } = order;
+  async #load(worker: WorkerNumber, options: StartOptions): Promise<void> {
+    const { entry, cacheBudgetBytes } = options;
     const coming = new AbortController();
     this.#coming.set(worker, coming);
     // After a death: two workers' worth of memory at once would end the second as well.
     if (this.#lastOneFailed) await untilAborted(this.#ports.memoryBack(entry.id), coming.signal);
     const slot = coming.signal.aborted
       ? this.#neverStarted(worker)
-      : await this.#launch(worker, order, coming.signal);
+      : await this.#launch(worker, options, coming.signal);
     this.#coming.delete(worker);
     if (slot === null) return;
     slot.phase = "starting";
@@ -192,7 +192,7 @@ export class ModelWorkers {
   /** @param ended aborted: it is not wanted any more */
   async #launch(
     worker: WorkerNumber,
-    { entry, key }: StartOrder,
+    { entry, key }: StartOptions,
     ended: AbortSignal,
   ): Promise<WorkerSlot | null> {
     let session: WorkerSession;

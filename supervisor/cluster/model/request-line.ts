@@ -1,5 +1,5 @@
 import { fairOrder, type Served } from "../../policy/requests/fair-order.ts";
-import type { Fingerprint, RequestSeats } from "./request-slots.ts";
+import type { Fingerprint, RequestSlots } from "./request-slots.ts";
 
 /** A request at a model's door. */
 export interface InLine {
@@ -9,7 +9,7 @@ export interface InLine {
 
 /** The requests that wait for a place on a model's worker, and whose turn it is. */
 export class RequestLine {
-  readonly #seats: RequestSeats;
+  readonly #slots: RequestSlots;
   /** In the order they came. */
   readonly #line = new Set<InLine>();
   /** By owner, of those that have or want a place: the number of the last turn each had. */
@@ -19,8 +19,8 @@ export class RequestLine {
   #next: { readonly limit: number; readonly taken: number; readonly places: ReadonlySet<InLine> } | null =
     null;
 
-  constructor(seats: RequestSeats) {
-    this.#seats = seats;
+  constructor(slots: RequestSlots) {
+    this.#slots = slots;
   }
 
   enter(place: InLine): void {
@@ -46,20 +46,20 @@ export class RequestLine {
    * @param limit requests at once; null: no limit from here
    */
   isNext(place: InLine, limit: number | null): boolean {
-    if (!this.#seats.hasRoom(place.fingerprint, limit)) return false;
+    if (!this.#slots.hasRoom(place.fingerprint, limit)) return false;
     return limit === null || this.#nextOnes(limit).has(place);
   }
 
   /** Whether a request of somebody else waits, at the door or for its first token. */
   othersWait(owner: string): boolean {
-    return [...this.#line].some((place) => place.owner !== owner) || this.#seats.othersWait(owner);
+    return [...this.#line].some((place) => place.owner !== owner) || this.#slots.othersWait(owner);
   }
 
   #nextOnes(limit: number): ReadonlySet<InLine> {
-    const byOwner = this.#seats.takenByOwner();
+    const byOwner = this.#slots.heldByOwner();
     const taken = [...byOwner.values()].reduce((sum, count) => sum + count, 0);
     if (this.#next?.limit === limit && this.#next.taken === taken) return this.#next.places;
-    const fitting = [...this.#line].filter(({ fingerprint }) => this.#seats.hasRoom(fingerprint, limit));
+    const fitting = [...this.#line].filter(({ fingerprint }) => this.#slots.hasRoom(fingerprint, limit));
     const places = new Set(fairOrder(fitting, this.#served(byOwner), limit - taken));
     this.#next = { limit, taken, places };
     return places;

@@ -21,7 +21,7 @@ export interface RequestOrigin {
 export type Fingerprint = () => string;
 
 /** A request's place on a worker. Take it and use its session in the same turn of the event loop. */
-export interface Seat {
+export interface RequestSlot {
   readonly session: WorkerSession;
   /** It is suspected of a crash: no other request runs beside it. */
   readonly isSuspect: boolean;
@@ -32,19 +32,19 @@ export interface Seat {
   /** By which name the worker gets the request. */
   sentAs(rowId: string): void;
   /** Once the request is over, however it went. */
-  leave(how: "finished" | "over"): void;
+  release(how: "finished" | "over"): void;
 }
 
 /** Which requests run on a model's worker, and which of them are suspected of crashing it. */
-export class RequestSeats {
-  readonly #taken = new Map<Seat, Fingerprint>();
-  readonly #requestIds = new WeakMap<Seat, string>();
-  readonly #begun = new WeakSet<Seat>();
-  readonly #rowIds = new WeakMap<Seat, string>();
+export class RequestSlots {
+  readonly #taken = new Map<RequestSlot, Fingerprint>();
+  readonly #requestIds = new WeakMap<RequestSlot, string>();
+  readonly #begun = new WeakSet<RequestSlot>();
+  readonly #rowIds = new WeakMap<RequestSlot, string>();
   /** Requests that were left while their worker prepared them: at most one of a worker. */
   readonly #leftBehind = new WeakMap<
     WorkerSession,
-    { readonly rowId: string; readonly print: Fingerprint }
+    { readonly rowId: string; readonly fingerprint: Fingerprint }
   >();
   readonly #now: () => number;
   readonly #onLeft: () => void;
@@ -52,7 +52,7 @@ export class RequestSeats {
 
   /**
    * @param now monotonic milliseconds
-   * @param onLeft told when a seat is free again
+   * @param onLeft told when a slot is free again
    */
   constructor(now: () => number, onLeft: () => void) {
     this.#now = now;
@@ -66,40 +66,40 @@ export class RequestSeats {
 
   /** @param limit requests at once; null: no limit from here */
   hasRoom(fingerprint: Fingerprint, limit: number | null): boolean {
-    const seats = [...this.#taken.keys()];
-    if (seats.some(({ isSuspect }) => isSuspect)) return false;
-    if (limit !== null && seats.length >= limit) return false;
-    return seats.length === 0 || !this.#isSuspect(fingerprint);
+    const slots = [...this.#taken.keys()];
+    if (slots.some(({ isSuspect }) => isSuspect)) return false;
+    if (limit !== null && slots.length >= limit) return false;
+    return slots.length === 0 || !this.#isSuspect(fingerprint);
   }
 
-  take(
+  acquire(
     session: WorkerSession,
     fingerprint: Fingerprint,
     { requestId, owner = "" }: RequestOrigin = {},
-  ): Seat {
-    const seat: Seat = {
+  ): RequestSlot {
+    const slot: RequestSlot = {
       session,
       owner,
-      begin: () => void this.#begun.add(seat),
+      begin: () => void this.#begun.add(slot),
       isSuspect: this.#isSuspect(fingerprint),
-      sentAs: (rowId) => this.#rowIds.set(seat, rowId),
-      leave: (how) => {
-        if (!this.#taken.delete(seat)) return;
-        const rowId = this.#rowIds.get(seat);
+      sentAs: (rowId) => this.#rowIds.set(slot, rowId),
+      release: (how) => {
+        if (!this.#taken.delete(slot)) return;
+        const rowId = this.#rowIds.get(slot);
         if (rowId !== undefined && session.preparing.id === rowId)
-          this.#leftBehind.set(session, { rowId, print: fingerprint });
-        if (seat.isSuspect && how === "finished")
+          this.#leftBehind.set(session, { rowId, fingerprint });
+        if (slot.isSuspect && how === "finished")
           this.#suspects = noteFinishedAlone(this.#suspects, fingerprint());
         this.#onLeft();
       },
     };
-    this.#taken.set(seat, fingerprint);
-    if (requestId !== undefined) this.#requestIds.set(seat, requestId);
-    return seat;
+    this.#taken.set(slot, fingerprint);
+    if (requestId !== undefined) this.#requestIds.set(slot, requestId);
+    return slot;
   }
 
-  /** How many seats each owner has. */
-  takenByOwner(): Map<string, number> {
+  /** How many slots each owner has. */
+  heldByOwner(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { owner } of this.#taken.keys()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
     return counts;
@@ -107,23 +107,23 @@ export class RequestSeats {
 
   /** Whether a request of another owner waits for its first event. */
   othersWait(owner: string): boolean {
-    return [...this.#taken.keys()].some((seat) => seat.owner !== owner && !this.#begun.has(seat));
+    return [...this.#taken.keys()].some((slot) => slot.owner !== owner && !this.#begun.has(slot));
   }
 
   /** Which requests run on this worker. */
   inFlight(session: WorkerSession): InFlight {
-    const involved = [...this.#taken].filter(([seat]) => seat.session === session);
+    const involved = [...this.#taken].filter(([slot]) => slot.session === session);
     return {
-      requestIds: involved.flatMap(([seat]) => this.#requestIds.get(seat) ?? []),
+      requestIds: involved.flatMap(([slot]) => this.#requestIds.get(slot) ?? []),
       fingerprints: involved.map(([, fingerprint]) => fingerprint()),
     };
   }
 
   /** The worker died: whoever may have done it becomes a suspect. Tells whether the crash counts against the model. */
   noteCrash(session: WorkerSession, cause: string): boolean {
-    const involved = [...this.#taken].filter(([seat]) => seat.session === session);
+    const involved = [...this.#taken].filter(([slot]) => slot.session === session);
     const preparing = this.#prepared(session)?.() ?? null;
-    for (const [seat] of involved) this.#taken.delete(seat);
+    for (const [slot] of involved) this.#taken.delete(slot);
     const fingerprints = involved.map(([, fingerprint]) => fingerprint());
     const crash = { fingerprints, preparing, cause, now: this.#now() };
     const { suspects, counts } = noteCrash(this.#suspects, crash);
@@ -135,9 +135,9 @@ export class RequestSeats {
   #prepared(session: WorkerSession): Fingerprint | null {
     const rowId = session.preparing.id;
     if (rowId === null) return null;
-    for (const [seat, fingerprint] of this.#taken) if (this.#rowIds.get(seat) === rowId) return fingerprint;
+    for (const [slot, fingerprint] of this.#taken) if (this.#rowIds.get(slot) === rowId) return fingerprint;
     const left = this.#leftBehind.get(session);
-    return left?.rowId === rowId ? left.print : null;
+    return left?.rowId === rowId ? left.fingerprint : null;
   }
 
   #isSuspect(fingerprint: Fingerprint): boolean {

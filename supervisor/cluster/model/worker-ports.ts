@@ -2,9 +2,9 @@ import type { Logger } from "pino";
 import type { ModelSettings, Timeouts } from "../../../shared/config.ts";
 import type { EventSink } from "../../telemetry/event-log.ts";
 import type { ClusterObserver } from "../../telemetry/observer.ts";
-import type { WorkerLogDesk } from "../../workers/worker-logs.ts";
+import type { WorkerLogSink } from "../../workers/worker-logs.ts";
 import type { WorkerSession } from "../../workers/worker-session.ts";
-import type { DossierDesk } from "../dossiers/dossiers.ts";
+import type { DossierSink } from "../dossiers/dossiers.ts";
 import type { LoadIntents } from "./load-intents.ts";
 
 /** What the workers of one model need from the rest of the supervisor. */
@@ -30,8 +30,8 @@ export interface WorkerPorts {
   now(): number;
   readonly observer: ClusterObserver;
   readonly events: EventSink;
-  readonly dossiers: DossierDesk;
-  readonly workerLogs: WorkerLogDesk;
+  readonly dossiers: DossierSink;
+  readonly workerLogs: WorkerLogSink;
   /** What the model's worker takes now, and who says so; null: it has none. Bytes. */
   measured(modelId: string, bytes: number | null, by: "system" | "worker"): void;
   readonly log: Logger;

@@ -2,12 +2,12 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LmxError, toLmxError } from "../../../shared/errors.ts";
 import type { MethodResult, RowEvent, StepRow } from "../../../shared/worker-protocol.ts";
-import { decideRequestFate } from "../../policy/requests/lost-request.ts";
+import { decideLostRequest } from "../../policy/requests/lost-request.ts";
 import { RpcError, RpcLostError, RpcTooLargeError } from "../../rpc/peer.ts";
 import type { ClusterObserver, RequestEnd, RequestObserver } from "../../telemetry/observer.ts";
 import type { EncodedRequest } from "../../workers/encoded-request.ts";
 import { suspectedRequest } from "../model/load-errors.ts";
-import type { Fingerprint, RequestOrigin, Seat } from "../model/request-slots.ts";
+import type { Fingerprint, RequestOrigin, RequestSlot } from "../model/request-slots.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Generation } from "./generation.ts";
 
@@ -22,7 +22,7 @@ export interface ServingModel {
     signal: AbortSignal,
     fingerprint: Fingerprint,
     origin: RequestOrigin,
-  ): Promise<Seat>;
+  ): Promise<RequestSlot>;
   /** Was this request in flight at two crashes? */
   isRefused(fingerprint: Fingerprint): boolean;
   /** Whether a request of another owner waits for this model. */
@@ -45,7 +45,7 @@ export interface RunOptions {
 
 interface Row {
   readonly id: string;
-  readonly seat: Seat;
+  readonly slot: RequestSlot;
   /** `lost` before acceptance: the rejected `generate` tells so, unless its acceptance was already on the way. */
   stage: "sent" | "accepted" | "lost";
 }
@@ -60,7 +60,7 @@ export class GenerationRun {
   #replayed = false;
   /** The row that runs now. A replay gets a new id, so late tokens of the old row are dropped. */
   #row: Row | null = null;
-  #seat: Seat | null = null;
+  #slot: RequestSlot | null = null;
   #fingerprint: string | null = null;
 
   constructor(options: RunOptions) {
@@ -95,13 +95,13 @@ export class GenerationRun {
   async #dispatchUntilAccepted(): Promise<MethodResult<"generate">> {
     for (;;) {
       const { host, signal, request, origin, holdMs, now } = this.#options;
-      const seat = await host.ensureReady(now() + holdMs, signal, () => this.#print(), origin);
-      const { session } = seat;
+      const slot = await host.ensureReady(now() + holdMs, signal, () => this.#fingerprintOf(), origin);
+      const { session } = slot;
       const id = randomUUID();
-      const row: Row = { id, seat, stage: "sent" };
-      this.#seat = seat;
+      const row: Row = { id, slot, stage: "sent" };
+      this.#slot = slot;
       this.#row = row;
-      seat.sentAs(id);
+      slot.sentAs(id);
       try {
         const listener = {
           onRow: (step: StepRow) => this.#onRow(id, step),
@@ -116,8 +116,8 @@ export class GenerationRun {
         // The exit event, which moves the model's state, may come a moment after the closed pipe.
         if (!(error instanceof RpcLostError) || error.kind !== "closed") throw this.#translate(error);
         await session.exited;
-        if (this.#fate(seat) !== "replay") throw this.#translate(error);
-        seat.leave("over");
+        if (this.#fate(slot) !== "replay") throw this.#translate(error);
+        slot.release("over");
         this.#replayed = true;
       }
     }
@@ -135,7 +135,7 @@ export class GenerationRun {
       this.#fail(wireError(event.code, event.message));
       return;
     }
-    if (!this.#begun) this.#seat?.begin();
+    if (!this.#begun) this.#slot?.begin();
     this.#begun = true;
     const kept = this.#queue.push(event);
     if (event.type === "finish") {
@@ -153,9 +153,9 @@ export class GenerationRun {
       this.#row.stage = "lost";
       return;
     }
-    const { seat } = this.#row;
+    const { slot } = this.#row;
     this.#row = null;
-    const fate = this.#fate(seat);
+    const fate = this.#fate(slot);
     this.#options.log.info(
       { model: this.#options.host.id, fate, begun: this.#begun },
       "request lost its worker",
@@ -169,7 +169,7 @@ export class GenerationRun {
         this.#fail(this.#lostError());
         return;
       case "replay":
-        seat.leave("over");
+        slot.release("over");
         this.#replayed = true;
         this.#dispatchUntilAccepted().catch((error) => this.#fail(toLmxError(this.#translate(error))));
         return;
@@ -179,7 +179,7 @@ export class GenerationRun {
   }
 
   /** Hash of what was asked; the seed is left out, because a client that names none gets a new one each time. */
-  #print(): string {
+  #fingerprintOf(): string {
     if (this.#fingerprint !== null) return this.#fingerprint;
     const { prompt, sampling, ...options } = this.#options.request;
     const asked = { ...options, prompt: prompt.digest, sampling: { ...sampling, seed: undefined } };
@@ -187,10 +187,10 @@ export class GenerationRun {
     return this.#fingerprint;
   }
 
-  #fate(seat: Seat) {
+  #fate(slot: RequestSlot) {
     const { host, signal } = this.#options;
-    return decideRequestFate({
-      isSuspect: seat.isSuspect,
+    return decideLostRequest({
+      isSuspect: slot.isSuspect,
       begun: this.#begun,
       replayed: this.#replayed,
       comingBack: host.isComingBack,
@@ -202,7 +202,7 @@ export class GenerationRun {
   #leave(): void {
     const row = this.#row;
     this.#row = null;
-    row?.seat.session.cancel(row.id);
+    row?.slot.session.cancel(row.id);
     this.#end("cancelled");
   }
 
@@ -214,7 +214,7 @@ export class GenerationRun {
   #end(how: RequestEnd): void {
     if (this.#over) return;
     this.#over = true;
-    this.#seat?.leave(how === "failed" || how === "cancelled" ? "over" : "finished");
+    this.#slot?.release(how === "failed" || how === "cancelled" ? "over" : "finished");
     this.#observed.ended(how);
   }
 
@@ -235,7 +235,9 @@ export class GenerationRun {
 
   #lostError(): LmxError {
     const { host } = this.#options;
-    return host.isRefused(() => this.#print()) ? suspectedRequest(host.id) : crashed(host.id, this.#begun);
+    return host.isRefused(() => this.#fingerprintOf())
+      ? suspectedRequest(host.id)
+      : crashed(host.id, this.#begun);
   }
 }
 

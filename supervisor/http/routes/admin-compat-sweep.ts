@@ -7,18 +7,18 @@ import {
   sweepRequestSchema,
   sweepStatusSchema,
 } from "../../../shared/admin-sweep.ts";
-import type { OperatorWord } from "../../telemetry/audit-context.ts";
+import type { AuditContext } from "../../telemetry/audit-context.ts";
 import type { App } from "../app-context.ts";
-import { operatorWord } from "../callers/audit-context.ts";
+import { auditContext } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
 /** A sweep and whoever begins or ends it. */
 export interface SweepControl {
-  start(request: SweepRequest, word: OperatorWord): Promise<SweepAccepted>;
+  start(request: SweepRequest, context: AuditContext): Promise<SweepAccepted>;
   status(): SweepStatus;
   /** None running is a success. */
-  cancel(word: OperatorWord): Promise<SweepStatus>;
+  cancel(context: AuditContext): Promise<SweepStatus>;
 }
 
 const PATH = "/admin/models/compatibility/sweep";
@@ -68,9 +68,9 @@ const cancelRoute = createRoute({
 export function addAdminCompatSweepRoutes(app: App, { sweep }: { readonly sweep: SweepControl }): void {
   app.openAPIRegistry.registerPath(startRoute);
   app.post(PATH, jsonBody(sweepRequestSchema), async (c) =>
-    c.json(await sweep.start(c.req.valid("json"), operatorWord(c, null)), 202),
+    c.json(await sweep.start(c.req.valid("json"), auditContext(c, null)), 202),
   );
   app.openapi(statusRoute, (c) => c.json(sweep.status(), 200));
-  app.openapi(deleteRoute, async (c) => c.json(await sweep.cancel(operatorWord(c, null)), 200));
-  app.openapi(cancelRoute, async (c) => c.json(await sweep.cancel(operatorWord(c, null)), 200));
+  app.openapi(deleteRoute, async (c) => c.json(await sweep.cancel(auditContext(c, null)), 200));
+  app.openapi(cancelRoute, async (c) => c.json(await sweep.cancel(auditContext(c, null)), 200));
 }

@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { modelActionRequestSchema, modelActionResultSchema } from "../../../shared/admin.ts";
 import type { App, RouteContext } from "../app-context.ts";
-import { operatorWord } from "../callers/audit-context.ts";
+import { auditContext } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
@@ -30,7 +30,7 @@ export function addAdminModelActionsRoutes(app: App, { cluster }: Pick<RouteCont
     app.post(route.path, jsonBody(modelActionRequestSchema), async (c) => {
       const { model_id, reason } = c.req.valid("json");
       c.set("model", model_id);
-      return c.json(await cluster[action](model_id, operatorWord(c, reason)));
+      return c.json(await cluster[action](model_id, auditContext(c, reason)));
     });
   }
 }

@@ -9,7 +9,7 @@ import {
   unloadResultSchema,
 } from "../../../shared/admin.ts";
 import type { App, RouteContext } from "../app-context.ts";
-import { operatorWord } from "../callers/audit-context.ts";
+import { auditContext } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent, jsonRequest } from "../route-responses.ts";
 
@@ -73,7 +73,7 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
     const options = {
       overrideSafeMode: override_safe_mode,
       allowUnsupportedRuntime,
-      word: operatorWord(c, reason),
+      audit: auditContext(c, reason),
     };
     if (wait) return c.json(await cluster.load(model_id, options));
     const { id, readiness } = await cluster.startLoad(model_id, options);
@@ -91,6 +91,6 @@ export function addAdminModelsRoutes(app: App, { cluster }: RouteContext): void 
   app.post("/admin/models/unload", jsonBody(unloadRequestSchema), async (c) => {
     const { model_id, reason } = c.req.valid("json");
     c.set("model", model_id);
-    return c.json(await cluster.unload(model_id, operatorWord(c, reason)));
+    return c.json(await cluster.unload(model_id, auditContext(c, reason)));
   });
 }

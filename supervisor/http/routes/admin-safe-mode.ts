@@ -1,16 +1,16 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { leaveSafeModeResultSchema, modelActionRequestSchema } from "../../../shared/admin.ts";
-import type { OperatorWord } from "../../telemetry/audit-context.ts";
+import type { AuditContext } from "../../telemetry/audit-context.ts";
 import type { App } from "../app-context.ts";
-import { operatorWord } from "../callers/audit-context.ts";
+import { auditContext } from "../callers/audit-context.ts";
 import { jsonBody } from "../middleware/json-body.ts";
 import { ERROR_RESPONSE, jsonContent } from "../route-responses.ts";
 
 /** The service's safe mode, as an operator can end it. */
 export interface SafeModeControl {
   /** Resolves with whether there was one to leave. Idempotent. */
-  leave(word: OperatorWord): Promise<boolean>;
+  leave(context: AuditContext): Promise<boolean>;
 }
 
 const requestSchema = modelActionRequestSchema.pick({ reason: true });
@@ -36,12 +36,12 @@ export function addAdminSafeModeRoute(app: App, { safeMode }: { readonly safeMod
     "/admin/safe-mode/leave",
     async (c, next) => {
       if (hasBody(c)) return await next();
-      return c.json({ left: await safeMode.leave(operatorWord(c, null)) });
+      return c.json({ left: await safeMode.leave(auditContext(c, null)) });
     },
     jsonBody(requestSchema),
     async (c) => {
       const { reason } = c.req.valid("json");
-      return c.json({ left: await safeMode.leave(operatorWord(c, reason)) });
+      return c.json({ left: await safeMode.leave(auditContext(c, reason)) });
     },
   );
 }

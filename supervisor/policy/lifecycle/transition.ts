@@ -130,7 +130,7 @@ function onUnloadAsked(model: Model, moment: Moment): Decision {
     case "admitted":
     case "loading":
     case "canary":
-      return takenBack(model, moment);
+      return cancelled(model, moment);
     case "routable":
       return {
         model: { ...model, state: { kind: "draining", worker: model.state.worker } },
@@ -142,7 +142,7 @@ function onUnloadAsked(model: Model, moment: Moment): Decision {
 }
 
 /** A load that nobody wants any more; nothing is held against the model. */
-function takenBack(model: Model, moment: Moment): Decision {
+function cancelled(model: Model, moment: Moment): Decision {
   const record = blameless(model, moment);
   return {
     model: {

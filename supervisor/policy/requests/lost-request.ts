@@ -11,13 +11,13 @@ export interface LostRequest {
   readonly isSuspect: boolean;
 }
 
-export type RequestFate = "drop" | "replay" | "fail";
+export type LostRequestDecision = "drop" | "replay" | "fail";
 
 /**
  * The one place that decides what becomes of a request in flight when its worker dies: replayed once when nothing of
  * the answer was sent, otherwise ended with one error. Continuing a begun stream will be decided here too.
  */
-export function decideRequestFate(lost: LostRequest): RequestFate {
+export function decideLostRequest(lost: LostRequest): LostRequestDecision {
   if (lost.clientGone) return "drop";
   if (lost.begun || lost.replayed || lost.isSuspect || !lost.comingBack) return "fail";
   return "replay";

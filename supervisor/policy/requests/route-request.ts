@@ -4,7 +4,7 @@ import type { Milliseconds, Model, WorkerNumber } from "../lifecycle/model-state
 import { mayStart } from "../lifecycle/quarantine.ts";
 
 /** What becomes of a request that asks a model to serve it. */
-export type HoldDecision =
+export type RouteDecision =
   | { readonly kind: "serve"; readonly worker: WorkerNumber }
   | { readonly kind: "hold" }
   /** Its worker leaves; start it anew then. */
@@ -23,7 +23,7 @@ export type HoldDecision =
       readonly record: FailureRecord;
     };
 
-export interface HoldFacts {
+export interface RouteFacts {
   readonly now: Milliseconds;
   /** Milliseconds since the epoch. */
   readonly wallNow: EpochMs;
@@ -37,7 +37,7 @@ export interface HoldFacts {
 }
 
 /** Only a routable model serves; one that is coming holds its requests as long as it may still come in time. */
-export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
+export function routeRequest(model: Model, facts: RouteFacts): RouteDecision {
   const { state } = model;
   switch (state.kind) {
     case "routable":
@@ -75,15 +75,15 @@ export function decideHold(model: Model, facts: HoldFacts): HoldDecision {
 }
 
 /** The restart may be taken back: then a request that may start the model does. */
-function holdForRestart(facts: HoldFacts): HoldDecision {
+function holdForRestart(facts: RouteFacts): RouteDecision {
   return holdInTime(facts.mayStart ? "hold-until-gone" : "hold", facts);
 }
 
 /** Admitted while the old worker still holds its memory, it would be refused for want of it. */
-function startWhenGone({ leaving }: Model, facts: HoldFacts): HoldDecision {
+function startWhenGone({ leaving }: Model, facts: RouteFacts): RouteDecision {
   return leaving === null ? { kind: "start" } : holdInTime("hold-until-gone", facts);
 }
 
-function holdInTime(kind: "hold" | "hold-until-gone", { now, deadline }: HoldFacts): HoldDecision {
+function holdInTime(kind: "hold" | "hold-until-gone", { now, deadline }: RouteFacts): RouteDecision {
   return now < deadline ? { kind } : { kind: "refuse-coming", readyInMs: 0, reason: null };
 }

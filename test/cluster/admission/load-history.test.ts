@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ModelRecord } from "../../../supervisor/cluster/admission/load-history.ts";
+import { LoadHistory } from "../../../supervisor/cluster/admission/load-history.ts";
 import { openRegistry } from "../../../supervisor/store/compatibility-registry.ts";
 import { ENTRY } from "../../support/fake-cluster-parts.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -18,7 +18,7 @@ const STRUCTURE = { context_tokens: 100, parameters: 8, weights_bytes: 16, cache
 async function afterPass(digest: string | null) {
   const log = { info: () => undefined, error: () => undefined };
   const path = join(await temporaryDirectory(), "registry.json");
-  const record = new ModelRecord(await openRegistry({ path, now: () => 0, log }), "proven", () => VERSIONS);
+  const record = new LoadHistory(await openRegistry({ path, now: () => 0, log }), "proven", () => VERSIONS);
   const entry = { ...ENTRY, digest };
   record.outcome(entry, "pass", null, { load: LOADED, structure: STRUCTURE, overridden: [] });
   return { record, entry };

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { modelSettingsSchema } from "../../../shared/config.ts";
-import { MemoryDesk, type MemoryQuestion } from "../../../supervisor/cluster/admission/memory-admission.ts";
+import {
+  MemoryAdmission,
+  type MemoryQuestion,
+} from "../../../supervisor/cluster/admission/memory-admission.ts";
 import { type HolderUse, MemoryLedger } from "../../../supervisor/cluster/admission/memory-ledger.ts";
 import { longestReturnMs } from "../../../supervisor/cluster/admission/memory-return.ts";
 import { estimateMemory } from "../../../supervisor/policy/memory/memory-estimate.ts";
@@ -56,7 +59,7 @@ function desk(
     uses.delete(id);
     ledger.release(id);
   }
-  const counter = new MemoryDesk({
+  const counter = new MemoryAdmission({
     ledger,
     makeRoom: async (ids) => {
       asked.push([...ids]);

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { configSchema, modelSettingsSchema } from "../../../shared/config.ts";
 import type { ModelStructure } from "../../../shared/worker-protocol.ts";
-import type { ModelHistory, ModelRecord } from "../../../supervisor/cluster/admission/load-history.ts";
+import type { LoadHistory, ModelHistory } from "../../../supervisor/cluster/admission/load-history.ts";
 import type { MemoryAnswer, MemoryQuestion } from "../../../supervisor/cluster/admission/memory-admission.ts";
 import {
   type AdmissionPorts,
@@ -77,7 +77,7 @@ function admitting(ports: Partial<AdmissionPorts> = {}) {
       },
       release: (id) => void asked.push(`release ${id}`),
     },
-    record: { history: () => world.history } as Partial<ModelRecord> as ModelRecord,
+    record: { history: () => world.history } as Partial<LoadHistory> as LoadHistory,
     settings: () => world.settings,
     config: configSchema.parse({}),
     ...ports,

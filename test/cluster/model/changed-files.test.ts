@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { expect, it } from "vitest";
-import type { ModelRecord } from "../../../supervisor/cluster/admission/load-history.ts";
+import type { LoadHistory } from "../../../supervisor/cluster/admission/load-history.ts";
 import type { AdmissionReport } from "../../../supervisor/cluster/admission/model-admission.ts";
 import type { HostPorts } from "../../../supervisor/cluster/model-host.ts";
 import type { CatalogueEntry } from "../../../supervisor/models/catalogue-entry.ts";
@@ -41,7 +41,7 @@ async function hosting() {
       _: unknown,
       { structure }: { structure: unknown },
     ) => recorded.push([outcome, digest, structure]),
-  } as unknown as ModelRecord;
+  } as unknown as LoadHistory;
   const parts = hostWithFakes({
     ports: {
       admission: { ...ADMITS, examine },

@@ -234,9 +234,9 @@ describe("a quarantine", () => {
     history.records.set("d2", past);
     host.refresh({ ...ENTRY, digest: "d2" });
     expect(host.readiness().state).toBe("quarantined");
-    const seats = [0, 1].map(() => host.ensureReady(soon(), never, anyPrint()));
-    (await Promise.race(seats)).leave("finished");
-    await Promise.all(seats);
+    const slots = [0, 1].map(() => host.ensureReady(soon(), never, anyPrint()));
+    (await Promise.race(slots)).release("finished");
+    await Promise.all(slots);
     expect(workers).toHaveLength(4);
     expect(host.readiness()).toMatchObject({ state: "routable", detail: "probation" });
   });
@@ -280,9 +280,9 @@ describe("released by an operator", () => {
     void waiting.then(({ session }) => (second = `pid ${session.pid}`));
     await settled();
     expect(second).toBeNull();
-    first.leave("finished");
-    const seat = await waiting;
-    expect(seat.session.pid).toBe(1003);
+    first.release("finished");
+    const slot = await waiting;
+    expect(slot.session.pid).toBe(1003);
     expect(await codeOf(fakes.host.ensureReady(performance.now() + 5, never, anyPrint()))).toBe(
       "rate_limit_exceeded",
     );
@@ -292,14 +292,14 @@ describe("released by an operator", () => {
     const { host } = await quarantined();
     await host.release();
     const order: string[] = [];
-    const sit = async (name: string) => {
-      const seat = await host.ensureReady(soon(), never, anyPrint(), { owner: name.slice(0, 1) });
+    const acquire = async (name: string) => {
+      const slot = await host.ensureReady(soon(), never, anyPrint(), { owner: name.slice(0, 1) });
       order.push(name);
-      return seat;
+      return slot;
     };
-    const [first, ...waiting] = ["a1", "a2", "a3", "b1", "b2"].map(sit);
-    (await first)?.leave("finished");
-    await Promise.all(waiting.map(async (seat) => (await seat).leave("finished")));
+    const [first, ...waiting] = ["a1", "a2", "a3", "b1", "b2"].map(acquire);
+    (await first)?.release("finished");
+    await Promise.all(waiting.map(async (slot) => (await slot).release("finished")));
     expect(order).toEqual(["a1", "b1", "a2", "b2", "a3"]);
   });
 
@@ -362,8 +362,8 @@ describe("a request at two crashes", () => {
     const fakes = hosting({ mayStart: true });
     const { host } = fakes;
     for (let time = 0; time < 2; time++) {
-      const seat = await host.ensureReady(soon(), never, print("poison"));
-      expect(seat.isSuspect).toBe(time > 0);
+      const slot = await host.ensureReady(soon(), never, print("poison"));
+      expect(slot.isSuspect).toBe(time > 0);
       fakes.newest().die({ signal: "SIGSEGV" });
       await settled();
     }
@@ -390,17 +390,17 @@ describe("a request at two crashes", () => {
     expect(suspect.isSuspect).toBe(true);
     const order: string[] = [];
     const others = ["b", "c"].map(async (name) => {
-      const seat = await host.ensureReady(soon(), never, print(name));
+      const slot = await host.ensureReady(soon(), never, print(name));
       order.push(name);
-      return seat;
+      return slot;
     });
     await settled();
     expect(order).toEqual([]);
-    suspect.leave("finished");
+    suspect.release("finished");
     await settled();
     // b is a suspect as well, so either it or c has the worker to itself now.
     expect(order).toHaveLength(1);
-    (await (order[0] === "b" ? others[0] : others[1]))?.leave("finished");
+    (await (order[0] === "b" ? others[0] : others[1]))?.release("finished");
     await Promise.all(others);
     expect(order.toSorted()).toEqual(["b", "c"]);
   });
@@ -408,8 +408,8 @@ describe("a request at two crashes", () => {
   it("is nobody's fault when the worker was killed from outside", async () => {
     const fakes = hosting({ mayStart: true });
     for (let time = 0; time < 2; time++) {
-      const seat = await fakes.host.ensureReady(soon(), never, print("a"));
-      expect(seat.isSuspect).toBe(false);
+      const slot = await fakes.host.ensureReady(soon(), never, print("a"));
+      expect(slot.isSuspect).toBe(false);
       fakes.newest().die({ signal: "SIGKILL" });
       await settled();
     }
@@ -418,24 +418,24 @@ describe("a request at two crashes", () => {
 
   it("is not blamed for the death of a worker that was asked to leave", async () => {
     const fakes = hosting({ mayStart: true });
-    const seat = await fakes.host.ensureReady(soon(), never, print("a"));
-    void seat.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
+    const slot = await fakes.host.ensureReady(soon(), never, print("a"));
+    void slot.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} }).catch(() => {});
     await settled();
     const unloaded = fakes.host.unload(never);
     fakes.newest().die({ signal: "SIGSEGV" });
     await unloaded;
-    seat.leave("over");
+    slot.release("over");
     expect((await fakes.host.ensureReady(soon(), never, print("a"))).isSuspect).toBe(false);
     expect(fakes.host.readiness().failures).toBe(0);
   });
 
   it("is not told of requests that were over before the crash", async () => {
     const fakes = hosting({ mayStart: true });
-    const seat = await fakes.host.ensureReady(soon(), never, print("a"));
-    const answer = seat.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} });
+    const slot = await fakes.host.ensureReady(soon(), never, print("a"));
+    const answer = slot.session.generate("r", REQUEST, { onRow: () => {}, onLost: () => {} });
     await answer;
     fakes.newest().row([FINISH]);
-    seat.leave("finished");
+    slot.release("finished");
     fakes.newest().die({ signal: "SIGSEGV" });
     await settled();
     expect((await fakes.host.ensureReady(soon(), never, print("a"))).isSuspect).toBe(false);
@@ -521,9 +521,9 @@ describe("an operator's quarantine", () => {
   it("lets a routable model finish what runs, gives it nothing new, and ends it then", async () => {
     const { host, workers, newest } = hosting({ mayStart: true });
     await host.load(never);
-    const seat = await host.ensureReady(soon(), never, anyPrint());
+    const slot = await host.ensureReady(soon(), never, anyPrint());
     let finished = false;
-    void seat.session
+    void slot.session
       .generate("r", REQUEST, { onRow: () => (finished = true), onLost: () => {} })
       .catch(() => {});
     await settled();
@@ -581,7 +581,7 @@ describe("an operator's quarantine", () => {
     await by(host);
     host.refresh({ ...ENTRY, digest: "d2" });
     expect(host.readiness()).toMatchObject({ state: "unloaded", reason: null, quarantine: null });
-    (await host.ensureReady(soon(), never, anyPrint())).leave("over");
+    (await host.ensureReady(soon(), never, anyPrint())).release("over");
     await host.unload(never);
     host.refresh(ENTRY);
     await settled();
@@ -709,9 +709,9 @@ describe("a request that starts a model", () => {
   it("which is refused for memory gets that error, after one look", async () => {
     const { admission, asked } = noMemory();
     const { host, workers } = hosting({ mayStart: true, ports: { admission } });
-    const seats = [0, 1, 2].map(() => host.ensureReady(soon(), never, anyPrint()));
-    for (const seat of seats)
-      await expect(seat).rejects.toMatchObject({
+    const slots = [0, 1, 2].map(() => host.ensureReady(soon(), never, anyPrint()));
+    for (const slot of slots)
+      await expect(slot).rejects.toMatchObject({
         code: "insufficient_memory",
         message: expect.stringContaining("needs 9 GiB"),
       });

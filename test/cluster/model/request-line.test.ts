@@ -1,25 +1,25 @@
 import { describe, expect, it } from "vitest";
 import { RequestLine } from "../../../supervisor/cluster/model/request-line.ts";
-import { RequestSeats } from "../../../supervisor/cluster/model/request-slots.ts";
+import { RequestSlots } from "../../../supervisor/cluster/model/request-slots.ts";
 import { FakeWorker } from "../../support/fake-worker.ts";
 
 function lined() {
-  const seats = new RequestSeats(
+  const slots = new RequestSlots(
     () => 0,
     () => {},
   );
-  const line = new RequestLine(seats);
+  const line = new RequestLine(slots);
   const { session } = new FakeWorker(1);
   const enter = (owner: string, name = owner) => {
     const place = { owner, fingerprint: () => name };
     line.enter(place);
     return place;
   };
-  const sit = (place: ReturnType<typeof enter>) => {
+  const acquire = (place: ReturnType<typeof enter>) => {
     line.takeTurn(place);
-    return seats.take(session, place.fingerprint, { owner: place.owner });
+    return slots.acquire(session, place.fingerprint, { owner: place.owner });
   };
-  return { seats, line, session, enter, sit };
+  return { slots, line, session, enter, acquire };
 }
 
 describe("the line at a model's door", () => {
@@ -30,42 +30,42 @@ describe("the line at a model's door", () => {
   });
 
   it("gives a place to an owner who has none, and the one place there is to owners in turn", () => {
-    const { line, enter, sit } = lined();
+    const { line, enter, acquire } = lined();
     const [first, second, other] = [enter("a"), enter("a"), enter("b")];
     expect([first, second, other].map((place) => line.isNext(place, 1))).toEqual([true, false, false]);
-    const seat = sit(first);
+    const slot = acquire(first);
     expect([second, other].some((place) => line.isNext(place, 1))).toBe(false);
     expect([second, other].map((place) => line.isNext(place, 2))).toEqual([false, true]);
-    seat.leave("finished");
+    slot.release("finished");
     expect([second, other].map((place) => line.isNext(place, 1))).toEqual([false, true]);
-    sit(other).leave("finished");
+    acquire(other).release("finished");
     expect(line.isNext(second, 1)).toBe(true);
   });
 
   it("passes over one who left, and one who must run alone while others run", () => {
-    const { line, enter, sit, seats, session } = lined();
-    sit(enter("a", "suspect"));
-    seats.noteCrash(session, "native_segv");
-    const running = sit(enter("b"));
+    const { line, enter, acquire, slots, session } = lined();
+    acquire(enter("a", "suspect"));
+    slots.noteCrash(session, "native_segv");
+    const running = acquire(enter("b"));
     const [suspect, gone, next] = [enter("a", "suspect"), enter("c"), enter("d")];
     line.leave(gone);
     expect([suspect, gone, next].map((place) => line.isNext(place, 2))).toEqual([false, false, true]);
-    running.leave("finished");
+    running.release("finished");
     expect(line.isNext(suspect, 2)).toBe(true);
   });
 
   it("knows whether somebody else waits: at the door, or for the first event", () => {
-    const { line, enter, sit } = lined();
-    const mine = sit(enter("a"));
+    const { line, enter, acquire } = lined();
+    const mine = acquire(enter("a"));
     expect(line.othersWait("a")).toBe(false);
     expect(line.othersWait("b")).toBe(true);
     mine.begin();
     expect(line.othersWait("b")).toBe(false);
     const place = enter("b");
     expect(line.othersWait("a")).toBe(true);
-    const other = sit(place);
+    const other = acquire(place);
     expect(line.othersWait("a")).toBe(true);
-    other.leave("over");
+    other.release("over");
     expect(line.othersWait("a")).toBe(false);
   });
 });

@@ -181,8 +181,8 @@ describe("a model's life", () => {
       level: 0,
       failures: 0,
     });
-    const takenBack = run([{ kind: "unload-asked" }], trying).model;
-    expect(takenBack).toMatchObject({ state: { kind: "quarantined" }, record: { level: 0, failures: 0 } });
+    const cancelled = run([{ kind: "unload-asked" }], trying).model;
+    expect(cancelled).toMatchObject({ state: { kind: "quarantined" }, record: { level: 0, failures: 0 } });
   });
 
   it("holds nothing against a model whose crash does not count", () => {

@@ -38,7 +38,7 @@ class CarriedRow:
     """What travels with a row where the library carries a sampler function."""
 
     request: RowRequest
-    spared: Sequence[int]  # ids that XTC never takes out; the same for all rows
+    excluded_ids: Sequence[int]  # ids that XTC never takes out; the same for all rows
 
 
 class RowPlan:
@@ -48,7 +48,7 @@ class RowPlan:
         self.rows = list(rows)
         self.requests = [row.request for row in rows]
         options = [request.sampling for request in self.requests]
-        self.sampler = Sampler(options, rows[0].spared if rows else ())
+        self.sampler = Sampler(options, rows[0].excluded_ids if rows else ())
         self.edits = LogitEdits(options)
 
     def fits(self, rows: Sequence[CarriedRow]) -> bool:
@@ -113,7 +113,7 @@ class KeyedPromptBatch(PromptProcessingBatch):
 class Batch:
     """Rows of one model. After an exception out of `step` throw the object away: its rows are damaged.
 
-    `line_break_ids` are spared by XTC, as the end tokens are.
+    `line_break_ids` are excluded_ids by XTC, as the end tokens are.
     """
 
     def __init__(

@@ -29,17 +29,17 @@ def keep_min_p(logprobs: mx.array, log_min_p: list[float]) -> mx.array:
     return mx.where(logprobs < threshold, -mx.inf, logprobs)
 
 
-def exclude_top_choices(logprobs: mx.array, thresholds: list[float], spared: Sequence[int]) -> mx.array:
+def exclude_top_choices(logprobs: mx.array, thresholds: list[float], excluded_ids: Sequence[int]) -> mx.array:
     """XTC where it strikes: of the tokens over the threshold only the least likely stays.
 
-    `spared` are token ids below vocab that are never taken out (line break and end of answer).
+    `excluded_ids` are token ids below vocab that are never taken out (line break and end of answer).
     """
     probabilities = mx.softmax(logprobs, axis=-1)
     over = probabilities > mx.array(thresholds, dtype=probabilities.dtype)[:, None]
     least = mx.min(mx.where(over, probabilities, mx.inf), axis=-1, keepdims=True)
     out = probabilities > least
-    if spared:
-        out[:, mx.array(list(spared))] = False
+    if excluded_ids:
+        out[:, mx.array(list(excluded_ids))] = False
     return mx.where(out, -mx.inf, logprobs)
 
 

@@ -36,10 +36,10 @@ def step_coin(seed: int, position: int) -> float:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Chooses tokens for one set of rows, in batch order. `spared` are the ids XTC never takes out."""
+    """Chooses tokens for one set of rows, in batch order. `excluded_ids` are the ids XTC never takes out."""
 
     rows: Sequence[Sampling]
-    spared: Sequence[int] = ()
+    excluded_ids: Sequence[int] = ()
 
     def __call__(self, logprobs: mx.array, positions: Sequence[int]) -> mx.array:
         """Token ids [B] for log probabilities [B, vocab].
@@ -70,7 +70,7 @@ class Sampler:
             row.xtc_probability > 0 and step_coin(row.seed, position) <= row.xtc_probability
             for row, position in zip(rows, positions, strict=True)
         ]
-        spared = [token for token in self.spared if token < scores.shape[-1]]
+        excluded_ids = [token for token in self.excluded_ids if token < scores.shape[-1]]
         scores = _on(scores, rows, [row.top_p < 1 for row in rows], keep_top_p, lambda row: row.top_p)
         scores = _on(
             scores, rows, [row.min_p > 0 for row in rows], keep_min_p, lambda row: math.log(row.min_p)
@@ -79,7 +79,7 @@ class Sampler:
             scores,
             rows,
             struck,
-            lambda part, limits: exclude_top_choices(part, limits, spared),
+            lambda part, limits: exclude_top_choices(part, limits, excluded_ids),
             lambda row: row.xtc_threshold,
         )
         return _on(scores, rows, [row.top_k > 0 for row in rows], keep_top_k, lambda row: row.top_k)

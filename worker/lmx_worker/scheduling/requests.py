@@ -11,7 +11,7 @@ from lmx_worker.wire.commands import Canary, Generate
 
 
 @dataclass
-class Ticket:
+class RequestState:
     """One request. `waiting` is set once it is prepared, `row` once the engine has it."""
 
     number: int
@@ -33,51 +33,61 @@ class Ticket:
         return self.command.request_id if isinstance(self.command, Generate) else None
 
     @property
+    def is_prepared(self) -> bool:
+        """Whether it waits for a row or has one."""
+        return self.row is not None or self.waiting is not None
+
+    @property
     def owner(self) -> str:
         """Whose it is; a canary is nobody's."""
         return self.command.owner if isinstance(self.command, Generate) else ""
 
 
-class Board:
-    """Index of tickets by number, request id and row. Order of arrival is kept."""
+class RequestTable:
+    """Index of requests by number and request id. Order of arrival is kept."""
 
     def __init__(self) -> None:
-        self._tickets: dict[int, Ticket] = {}
+        self._requests: dict[int, RequestState] = {}
+        self._by_id: dict[str, RequestState] = {}
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self._requests)
 
-    def open(self, call_id: int | str, command: Generate | Canary) -> Ticket:
-        """A new ticket."""
-        ticket = Ticket(next(self._numbers), call_id, command)
-        self._tickets[ticket.number] = ticket
-        return ticket
+    def open(self, call_id: int | str, command: Generate | Canary) -> RequestState:
+        """A new request."""
+        request = RequestState(next(self._numbers), call_id, command)
+        self._requests[request.number] = request
+        if request.request_id is not None:
+            self._by_id[request.request_id] = request
+        return request
 
-    def close(self, ticket: Ticket) -> None:
-        """Forget a ticket; doing it twice is fine."""
-        self._tickets.pop(ticket.number, None)
+    def close(self, request: RequestState) -> None:
+        """Forget a request; doing it twice is fine."""
+        self._requests.pop(request.number, None)
+        if request.request_id is not None and self._by_id.get(request.request_id) is request:
+            del self._by_id[request.request_id]
 
-    def get(self, number: int) -> Ticket | None:
-        """The ticket of this number if it is still open."""
-        return self._tickets.get(number)
+    def get(self, number: int) -> RequestState | None:
+        """The request of this number if it is still open."""
+        return self._requests.get(number)
 
     def is_open(self, number: int) -> bool:
-        """Whether this ticket is still wanted; from any thread."""
-        return number in self._tickets
+        """Whether this request is still wanted; from any thread."""
+        return number in self._requests
 
-    def find(self, request_id: str) -> Ticket | None:
-        """The open ticket of this request."""
-        return next((ticket for ticket in self._tickets.values() if ticket.request_id == request_id), None)
+    def find(self, request_id: str) -> RequestState | None:
+        """The open request of this name; of two with the same one, the newer."""
+        return self._by_id.get(request_id)
 
-    def all(self) -> list[Ticket]:
-        """Every open ticket."""
-        return list(self._tickets.values())
+    def all(self) -> list[RequestState]:
+        """Every open request."""
+        return list(self._requests.values())
 
-    def waiting(self) -> list[Ticket]:
+    def waiting(self) -> list[RequestState]:
         """Prepared, and not in the engine."""
-        return [ticket for ticket in self._tickets.values() if ticket.waiting is not None]
+        return [request for request in self._requests.values() if request.waiting is not None]
 
-    def running(self) -> list[Ticket]:
+    def running(self) -> list[RequestState]:
         """Rows of the engine."""
-        return [ticket for ticket in self._tickets.values() if ticket.row is not None]
+        return [request for request in self._requests.values() if request.row is not None]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lmx_worker.engine.engine_lost import check_engine
 from lmx_worker.engine.interface import Engine
 from lmx_worker.scheduling.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
-from lmx_worker.scheduling.requests import Board, Ticket
+from lmx_worker.scheduling.requests import RequestTable, RequestState
 from lmx_worker.scheduling.schedule_policy import choose_next, rows_to_interrupt
 
 # So long an owner whose requests come one by one finds its place: otherwise each of them would interrupt a
@@ -17,13 +17,17 @@ KEPT_SECONDS = 5.0
 
 
 class RowPlaces:
-    """Moves tickets between waiting and running. `on_refused` is told of a row the engine would not take."""
+    """Moves requests between waiting and running. `on_refused` is told of a row the engine would not take."""
 
     def __init__(
-        self, engine: Engine, board: Board, limits: Limits, on_refused: Callable[[Ticket, Exception], None]
+        self,
+        engine: Engine,
+        table: RequestTable,
+        limits: Limits,
+        on_refused: Callable[[RequestState, Exception], None],
     ) -> None:
         self._engine = engine
-        self._board = board
+        self._table = table
         self._limits = limits
         self._on_refused = on_refused
         self._admissions = itertools.count(1)
@@ -37,10 +41,10 @@ class RowPlaces:
             EngineLost: the device or allocator failed.
         """
         now = time.monotonic()
-        while waiting := self._board.waiting():
+        while waiting := self._table.waiting():
             rows = [
-                WaitingRow(ticket.length, ticket.since, ticket.final_length, ticket.owner)
-                for ticket in waiting
+                WaitingRow(request.length, request.since, request.final_length, request.owner)
+                for request in waiting
             ]
             occupancy, turns = self.occupancy(), self._turns(now)
             chosen = choose_next(rows, occupancy, self._limits, now, turns)
@@ -50,7 +54,7 @@ class RowPlaces:
             interrupted = rows_to_interrupt(rows, occupancy, self._limits, now, turns)
             if not interrupted:
                 return
-            running = self._board.running()
+            running = self._table.running()
             for index in interrupted:
                 self._interrupt(running[index])
 
@@ -58,40 +62,40 @@ class RowPlaces:
         """The rows of the engine."""
         return Occupancy(
             [
-                RunningRow(ticket.length, ticket.final_length, not ticket.started, ticket.owner)
-                for ticket in self._board.running()
+                RunningRow(request.length, request.final_length, not request.started, request.owner)
+                for request in self._table.running()
             ]
         )
 
     def _turns(self, now: float) -> Turns:
         """Owners that were here within KEPT_SECONDS are remembered, and no others."""
-        tickets = self._board.all()
-        self._seen_at |= {ticket.owner: now for ticket in tickets}
+        requests = self._table.all()
+        self._seen_at |= {request.owner: now for request in requests}
         self._seen_at = {owner: at for owner, at in self._seen_at.items() if now - at < KEPT_SECONDS}
         self._last_turns = {owner: turn for owner, turn in self._last_turns.items() if owner in self._seen_at}
         # Who has only prompts in preparation is about to come.
-        here = {ticket.owner for ticket in tickets if ticket.row is not None or ticket.waiting is not None}
+        here = {request.owner for request in requests if request.is_prepared}
         is_one_away = len(self._seen_at) > len(here) and self._limits.max_rows > 1
         return Turns(self._last_turns, kept_places=1 if is_one_away else 0)
 
-    def _admit(self, ticket: Ticket) -> None:
-        row, ticket.waiting = ticket.waiting, None
+    def _admit(self, request: RequestState) -> None:
+        row, request.waiting = request.waiting, None
         assert row is not None
-        self._last_turns[ticket.owner] = next(self._admissions)
+        self._last_turns[request.owner] = next(self._admissions)
         try:
-            ticket.row = self._engine.insert(row)
+            request.row = self._engine.insert(row)
         except Exception as error:  # a refused row takes no other one with it
             check_engine(error)
-            self._on_refused(ticket, error)
+            self._on_refused(request, error)
         else:
-            ticket.inserted, ticket.given = row, []
+            request.inserted, request.given = row, []
 
-    def _interrupt(self, ticket: Ticket) -> None:
+    def _interrupt(self, request: RequestState) -> None:
         """Out of the batch and back to those that wait, with what it has as a longer prompt."""
-        row = ticket.inserted
-        assert row is not None and ticket.row is not None
-        self._engine.remove(ticket.row)
-        ticket.row, ticket.started = None, False
-        ticket.waiting = replace(
-            row, token_ids=[*row.token_ids, *ticket.given], max_tokens=row.max_tokens - len(ticket.given)
+        row = request.inserted
+        assert row is not None and request.row is not None
+        self._engine.remove(request.row)
+        request.row, request.started = None, False
+        request.waiting = replace(
+            row, token_ids=[*row.token_ids, *request.given], max_tokens=row.max_tokens - len(request.given)
         )

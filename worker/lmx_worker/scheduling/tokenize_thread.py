@@ -12,14 +12,14 @@ from lmx_worker.wire.commands import Prompt
 
 @dataclass(frozen=True)
 class Prepared:
-    """Answer of the preparation thread: ids, or why there are none. `ticket` says whose."""
+    """Answer of the preparation thread: ids, or why there are none. `request` says whose."""
 
-    ticket: int
+    request: int
     outcome: EncodedPrompt | RequestFailure
 
 
 class Preparation:
-    """Owns the thread, which calls `deliver`, `is_open` and `announce`, the last with the ticket it begins.
+    """Owns the thread, which calls `deliver`, `is_open` and `announce`, the last with the request it begins.
     Tickets not open any more are skipped.
 
     Owners take turns: however much one of them asks for, another waits for one prompt of its at most.
@@ -39,16 +39,16 @@ class Preparation:
         self._jobs: TurnQueue[tuple[int, Prompt]] = TurnQueue()
         threading.Thread(target=self._run, name="prepare", daemon=True).start()
 
-    def submit(self, ticket: int, owner: str, prompt: Prompt) -> None:
+    def submit(self, request: int, owner: str, prompt: Prompt) -> None:
         """Queue a prompt; its answer arrives through `deliver`."""
-        self._jobs.put(owner, (ticket, prompt))
+        self._jobs.put(owner, (request, prompt))
 
     def _run(self) -> None:
         while True:
-            ticket, prompt = self._jobs.take()
-            if self._is_open(ticket):
-                self._announce(ticket)
-                self._deliver(Prepared(ticket, self._encode(prompt)))
+            request, prompt = self._jobs.take()
+            if self._is_open(request):
+                self._announce(request)
+                self._deliver(Prepared(request, self._encode(prompt)))
 
     def _encode(self, prompt: Prompt) -> EncodedPrompt | RequestFailure:
         try:
