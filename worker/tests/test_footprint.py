@@ -10,7 +10,7 @@ import pytest
 from mlx_lm.models.cache import CacheList, ChunkedKVCache, KVCache, QuantizedKVCache, make_prompt_cache
 from mlx_lm.utils import get_total_parameters, load_model
 
-from lmx_worker.engine.cache_budget import batch_bytes, row_bytes
+from lmx_worker.engine.cache_budget import MAX_CHUNK_ALONE, batch_bytes, row_bytes
 from lmx_worker.engine.interface import RowRequest
 from lmx_worker.mlx_engine.batch import Batch
 from lmx_worker.mlx_engine.memory_shapes import (
@@ -20,7 +20,6 @@ from lmx_worker.mlx_engine.memory_shapes import (
     leaf_caches,
     parameter_arrays,
 )
-from lmx_worker.scheduling.schedule_policy import MAX_CHUNK_ALONE
 from tests.tiny_architectures import ARCHITECTURES, VOCABULARY_SIZE
 from tests.tiny_models import build_model
 

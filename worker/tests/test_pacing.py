@@ -1,9 +1,8 @@
 import pytest
 
-from lmx_worker.engine.cache_budget import CacheBudget, CacheFootprint
+from lmx_worker.engine.cache_budget import MAX_CHUNK_ALONE, CacheBudget, CacheFootprint
 from lmx_worker.scheduling.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
 from lmx_worker.scheduling.schedule_policy import (
-    MAX_CHUNK_ALONE,
     MIN_CHUNK,
     PrefillRate,
     choose_next,

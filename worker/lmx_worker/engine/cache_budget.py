@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STEP_TOKENS = 256
+# Prompt tokens that one step takes at most. The memory to work in is estimated for as many.
+MAX_CHUNK_ALONE = 2048
 
 
 @dataclass(frozen=True)

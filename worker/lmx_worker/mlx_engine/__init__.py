@@ -1,4 +1,4 @@
-"""The engine on Apple's MLX. Nothing outside this package imports mlx, mlx_lm or transformers."""
+"""The engine on Apple's MLX. Nothing else in the worker imports mlx or mlx_lm."""
 
 from lmx_worker.mlx_engine.adapter import MlxEngine
 

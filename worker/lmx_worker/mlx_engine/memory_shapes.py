@@ -16,8 +16,7 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.cache import CacheList, make_prompt_cache
 from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
 
-from lmx_worker.engine.cache_budget import STEP_TOKENS, CacheFootprint
-from lmx_worker.scheduling.schedule_policy import MAX_CHUNK_ALONE
+from lmx_worker.engine.cache_budget import MAX_CHUNK_ALONE, STEP_TOKENS, CacheFootprint
 
 # Two lengths one step apart: what a cache took more for the second, it took for STEP_TOKENS tokens.
 SHORT, LONG = 2, 2 + STEP_TOKENS

@@ -13,9 +13,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from lmx_worker.__main__ import claim_pipes
 from lmx_worker.failure import first_line
 from lmx_worker.lifeline import die_with_parent
+from lmx_worker.pipes import claim_pipes
 from lmx_worker.prompt.template_job import MOST_EXTRA_BYTES, Job, Rendered, job_of, to_line
 
 READY = b"ready\n"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lmx_worker.engine.engine_lost import check_engine
 from lmx_worker.engine.interface import Engine
 from lmx_worker.scheduling.occupancy import Limits, Occupancy, RunningRow, Turns, WaitingRow
-from lmx_worker.scheduling.requests import RequestTable, RequestState
+from lmx_worker.scheduling.requests import RequestState, RequestTable
 from lmx_worker.scheduling.schedule_policy import choose_next, rows_to_interrupt
 
 # So long an owner whose requests come one by one finds its place: otherwise each of them would interrupt a

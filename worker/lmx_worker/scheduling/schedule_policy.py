@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lmx_worker.engine.cache_budget import MAX_CHUNK_ALONE
 from lmx_worker.scheduling.fairness import in_turn, rows_to_spare
 from lmx_worker.scheduling.occupancy import Limits, Occupancy, Turns, WaitingRow
 
@@ -11,7 +12,6 @@ COMFORTABLE_CHUNK_SECONDS = 0.25
 FIRST_CHUNK_TOKENS = 128
 MIN_CHUNK_BESIDE_STREAMS = 128
 MAX_CHUNK_BESIDE_STREAMS = 512
-MAX_CHUNK_ALONE = 2048
 MIN_CHUNK = 8
 # Below this a measurement says more about overhead than about the rate.
 MIN_MEASURED_TOKENS = 32

@@ -16,7 +16,7 @@ from lmx_worker.scheduling.input_processor import admit_prompt
 from lmx_worker.scheduling.limits import check_sampling
 from lmx_worker.scheduling.occupancy import Limits
 from lmx_worker.scheduling.queue_limit import check_queue
-from lmx_worker.scheduling.requests import RequestTable, RequestState
+from lmx_worker.scheduling.requests import RequestState, RequestTable
 from lmx_worker.scheduling.row_places import RowPlaces
 from lmx_worker.scheduling.schedule_policy import PrefillRate, prefill_chunk
 from lmx_worker.scheduling.step_lines import step_lines
