@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { App, Door } from "../app-context.ts";
+import { abortWithoutStacks } from "./abort-without-stacks.ts";
 import { answerBadHttp, type BadHttp, connectionErrorResponse, tooManyWaiting } from "./connection-error.ts";
 import { Connections } from "./connections.ts";
 import { discardRest } from "./discard-rest.ts";
@@ -108,7 +109,10 @@ function createHttpServer(app: App, door: Door, options: ConnectionLimits): Serv
         response.once("close", () => setImmediate(() => server.listening || server.closeIdleConnections()));
         void listener(request, response);
       };
-      const refuse = () => answerBadHttp(tooManyWaiting(), request.socket, onBadHttp);
+      const refuse = () => {
+        abortWithoutStacks(request.socket);
+        answerBadHttp(tooManyWaiting(), request.socket, onBadHttp);
+      };
       connections.asked(request, response);
       turns.take(request, response, begin, refuse);
     },
