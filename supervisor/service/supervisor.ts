@@ -1,44 +1,28 @@
-import { homedir } from "node:os";
 import type { Logger } from "pino";
-import { openDossiers } from "../cluster/dossiers/open-dossiers.ts";
+import type { Status } from "../../shared/admin.ts";
 import type { ModelCluster } from "../cluster/model-cluster.ts";
-import { warnOfExposedPaths } from "../config/exposed-paths.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
-import { writeAddress } from "../host/address-file.ts";
 import { descriptorLimit } from "../host/descriptor-limit.ts";
-import { EventLoopLag } from "../host/event-loop-lag.ts";
 import { findOpenBlas } from "../host/find-openblas.ts";
 import { packageFiles } from "../host/package-files.ts";
-import { createApp } from "../http/create-app.ts";
-import { Metrics } from "../http/metrics/metrics.ts";
-import { RefusalLog } from "../http/refusal-log.ts";
 import { Connections } from "../http/server/connections.ts";
-import { listen } from "../http/server/listen.ts";
-import { noteBadHttp } from "../http/server/note-bad-http.ts";
-import { createCatalogue } from "../models/catalogue.ts";
-import { withAliases } from "../models/live-aliases.ts";
-import { DEMO_MODEL_ID, modelRoots } from "../models/model-roots.ts";
+import type { Service } from "../http/service.ts";
 import { connectionLimit } from "../policy/requests/connection-limit.ts";
 import type { ServiceStartNumbers } from "../policy/service/service-start.ts";
 import type { RuntimeProgress } from "../runtime/build-runtime.ts";
 import { ensureRuntime } from "../runtime/ensure-runtime.ts";
+import type { Runtime } from "../runtime/runtime-marker.ts";
 import { RuntimeOnce } from "../runtime/runtime-once.ts";
-import type { AuditLog } from "../store/audit-log.ts";
-import type { AuditContext } from "../telemetry/audit-context.ts";
 import { watchDegraded } from "../telemetry/degraded-watch.ts";
-import { EventLog } from "../telemetry/event-log.ts";
-import { logEvents } from "../telemetry/log-events.ts";
-import { noteInAudit } from "../telemetry/note-in-audit.ts";
-import { observeAll } from "../telemetry/observe-all.ts";
-import { PerformanceLog } from "../telemetry/performance.ts";
-import { redactionFacts } from "../telemetry/redaction-facts.ts";
-import { openWorkerLogs } from "../workers/open-worker-logs.ts";
+import type { EventLog } from "../telemetry/event-log.ts";
 import { reapOrphans } from "../workers/reap-orphans.ts";
-import { auditedSweep } from "./audited-sweep.ts";
-import { composeCluster } from "./compose-cluster.ts";
+import { type ClusterComposition, composeCluster } from "./compose-cluster.ts";
+import { composeHttp } from "./compose-http.ts";
+import { findCatalogue } from "./find-catalogue.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
-import { describeAdminSocket, openAdminSocket } from "./open-admin-socket.ts";
-import { openState } from "./open-state.ts";
+import { type DoorParts, type Doors, openDoors } from "./open-doors.ts";
+import { openState, type State } from "./open-state.ts";
+import { openTelemetry, type Telemetry } from "./open-telemetry.ts";
 import { ServiceMode } from "./service-mode.ts";
 import { serviceStatus } from "./service-status.ts";
 import { Stopper } from "./stop-service.ts";
@@ -55,9 +39,6 @@ export interface SupervisorOptions {
   /** Ends a runtime build that is under way. */
   readonly signal: AbortSignal;
 }
-
-/** A disk that is slow, or gone, holds up neither the start nor an operator for longer. Milliseconds. */
-const SCAN_PATIENCE_MS = 5_000;
 
 /** How the first loads went out. */
 export interface ServiceStarted {
@@ -86,200 +67,202 @@ export interface Supervisor {
  * @throws LockHeldError, or the system's error when the port or the state directory cannot be used
  */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { loaded, log } = options;
-  const { config, paths } = loaded;
-  const live = new LiveConfig(loaded, options.readConfig);
-  const state = await openState(paths, log);
+  const state = await openState(options.loaded.paths, options.log);
   try {
-    if (state.isLocked) await reapOrphans(state.workers, log);
-    const files = packageFiles();
-    const openBlas = config.preload_openblas ? findOpenBlas() : null;
-    const onDisk = createCatalogue({
-      roots: modelRoots({
-        modelsDirectory: paths.modelsDirectory,
-        config,
-        env: process.env,
-        home: homedir(),
-      }),
-      embedded: [{ id: DEMO_MODEL_ID, path: files.demoModelDirectory }],
-      log,
-      patienceMs: SCAN_PATIENCE_MS,
-    });
-    const catalogue = withAliases(onDisk, () => live.config.aliases);
-    await catalogue.refresh();
-    const modelDirectory = async (id: string) => catalogue.resolve(id)?.path ?? null;
-    void warnOfExposedPaths({ loaded, env: process.env, home: homedir(), modelDirectory }, log);
-    const runtime = new RuntimeOnce(() =>
-      ensureRuntime({
-        runtimesDirectory: paths.runtimesDirectory,
-        within: paths.stateDirectory,
-        lockFile: files.requirementsLock,
-        signal: options.signal,
-        onProgress: options.onRuntimeProgress,
-      }),
-    );
-    const metrics = new Metrics();
-    const limit = connectionLimit(descriptorLimit(), config.max_connections);
-    const connections = new Connections(limit, () => metrics.connectionRefused());
-    const performanceLog = new PerformanceLog();
-    const lag = new EventLoopLag();
-    const events = new EventLog();
-    logEvents(events, log);
-    const redaction = redactionFacts(
-      () => [...live.config.api_keys, ...live.config.admin_keys],
-      options.environmentSecrets,
-    );
-    const workerLogs = openWorkerLogs({ stateDirectory: paths.stateDirectory, redaction, log });
-    const dossiers = openDossiers({
-      store: state.dossiers,
-      version: files.version,
-      redaction,
-      log,
-    });
-    const loadUnasked = unaskedLoads(() => cluster, state, events, log);
-    let draining = false;
-    const mode = await ServiceMode.begin({
-      journal: state.journal,
-      bootId: state.bootId,
-      numbers: safeModeNumbers(config),
-      onLeft: () => {
-        events.emit({ type: "safe_mode_left" });
-        // Before the runtime is known, nobody's key is: what is to be left out could not be told.
-        void runtime.ready.then(loadUnasked, () => {});
-      },
-      log,
-    });
-    if (mode.safeMode !== null)
-      events.emit({ type: "safe_mode_entered", details: { message: mode.safeMode } });
-    const { cluster, pool, runtimeWatch, sweep, ledger } = composeCluster({
-      get config() {
-        return live.config;
-      },
-      catalogue,
-      state,
-      runtime,
-      places: { workerDirectory: files.workerDirectory, scratch: state.scratch, openBlas },
-      safeMode: () => mode.safeMode,
-      observer: observeAll(metrics.observer, performanceLog.observer),
-      events,
-      dossiers,
-      workerLogs,
-      redaction,
-      onQuarantined: (model, rule) => metrics.quarantined(model, rule),
-      log,
-    });
-    const service = serviceStatus({
-      version: files.version,
-      stateDirectory: paths.stateDirectory,
-      cluster,
-      degraded: state.degraded,
-      safeMode: () => mode.safeMode,
-      runtimeBroken: () => runtimeWatch.broken,
-      get autoLoad() {
-        return live.config.auto_load;
-      },
-      runtime: () =>
-        runtime.built === null ? null : { python: runtime.built.python, lock_hash: runtime.built.lockHash },
-      draining: () => draining,
-    });
-    const reload: ReloadParts = {
-      live,
-      cluster,
-      audit: state.audit,
-      events,
-      log,
-      safeMode: () => mode.safeMode,
-      draining: () => draining,
-    };
-    const refusals = new RefusalLog({ log });
-    const app = createApp({
-      cluster,
-      service,
-      compatibility: state.registry,
-      sweep: auditedSweep(sweep, state.audit),
-      audit: state.audit,
-      safeMode: { leave: (context) => leaveSafeMode(mode, state.audit, context) },
-      dossiers: state.dossiers,
-      events,
-      get config() {
-        return live.config;
-      },
-      settings: { show: () => live.show(), reload: (actor) => reloadConfig(reload, actor) },
-      memory: { snapshot: () => ledger.snapshot(), config: () => live.config.memory },
-      performance: performanceLog,
-      health: {
-        eventLoopLagMs: () => lag.p99Ms,
-        runtimeBroken: () => runtimeWatch.broken,
-        connections: () => connections.count,
-        spareWorkers: () => (pool.sparePid === null ? 0 : 1),
-      },
-      metrics,
-      log,
-      refusals,
-    });
-    const onBadHttp = noteBadHttp(log, refusals, metrics);
-    const listener = await listen(app, { ...config, connections, onBadHttp }).catch(
-      async (error: unknown) => {
-        // A port in use is no crash: three of them in a row must not end in safe mode.
-        await mode.stopped();
-        throw error;
-      },
-    );
-    const adminSocket = await openAdminSocket(app, paths, state.isLocked);
-    if (adminSocket.problem !== null) log.warn(describeAdminSocket(adminSocket, listener.url));
-    const address = { url: listener.url, socket: adminSocket.path };
-    const removeAddress = await writeAddress(paths.addressFile, address).catch(() => async () => {});
-    void runtime.ready.then(() => pool.warm()).catch(() => {});
-    const stopWatching = watchDegraded(state.degraded, events);
-    // Readers of events stay until there is nothing more to tell.
-    const close = async () => {
-      events.close();
-      await Promise.all([listener.close(), adminSocket.close()]);
-    };
-    const stopper = new Stopper({
-      cluster,
-      sweep,
-      listener: { close },
-      drainMs: () => live.config.timeouts.drain_seconds * 1000,
-      cleanUp: async () => {
-        stopWatching();
-        refusals.close();
-        dossiers.close();
-        lag.stop();
-        runtimeWatch.stop();
-        await pool.close();
-        await workerLogs.close();
-        await removeAddress();
-        await mode.stopped();
-        await state.close();
-      },
-    });
-    return {
-      url: listener.url,
-      cluster,
-      started: runtime.ready.then(async () => ({
-        unknownModels: await startModels(cluster, mode, loadUnasked),
-        loadsNothing: whyNothingIsLoaded(mode, state),
-      })),
-      reloadConfig: async () => {
-        const bySignal = { key: null, address: null, via: "signal" };
-        await reloadConfig(reload, bySignal).catch((err: unknown) => log.warn({ err }, "not reloaded"));
-      },
-      stop: () => {
-        draining = true;
-        mode.stopping();
-        return stopper.stop();
-      },
-      abandon: () => {
-        draining = true;
-        mode.stopping();
-        return stopper.abandon();
-      },
-    };
+    if (state.isLocked) await reapOrphans(state.workers, options.log);
+    return await startService(options, state);
   } catch (error) {
     await state.close();
     throw error;
   }
+}
+
+async function startService(options: SupervisorOptions, state: State): Promise<Supervisor> {
+  const { loaded, environmentSecrets, log } = options;
+  const live = new LiveConfig(loaded, options.readConfig);
+  const catalogue = await findCatalogue(loaded, () => live.config.aliases, log);
+  const runtime = runtimeOf(options);
+  const { stateDirectory } = loaded.paths;
+  const keys = () => [...live.config.api_keys, ...live.config.admin_keys];
+  const telemetry = openTelemetry({ stateDirectory, state, keys, environmentSecrets, log });
+  const { events } = telemetry;
+  const loadUnasked = unaskedLoads(() => composition.cluster, state, events, log);
+  // Before the runtime is known, nobody's key is: what is to be left out could not be told.
+  const onLeft = () => void runtime.ready.then(loadUnasked, () => {});
+  const mode = await beginMode({ config: loaded.config, state, events, onLeft, log });
+  const composition = composeCluster({
+    get config() {
+      return live.config;
+    },
+    catalogue,
+    state,
+    runtime,
+    places: workerPlaces(loaded, state),
+    safeMode: () => mode.safeMode,
+    telemetry,
+    log,
+  });
+  const { cluster, pool } = composition;
+  const stop = { isBegun: false };
+  const conditions = { safeMode: () => mode.safeMode, draining: () => stop.isBegun };
+  const reload: ReloadParts = { live, cluster, audit: state.audit, events, log, ...conditions };
+  const service = statusOf({ loaded, live, state, runtime, composition, conditions });
+  const connections = connectionsOf(loaded, telemetry);
+  const app = composeHttp({ composition, service, state, telemetry, reload, mode, connections, log });
+  const { isLocked } = state;
+  const doors = await openDoorsOrStop({ loaded, app, connections, telemetry, isLocked, log }, mode);
+  void runtime.ready.then(() => pool.warm()).catch(() => {});
+  const stopper = stopperOf({ composition, live, telemetry, doors, mode, state });
+  const beginStop = () => {
+    stop.isBegun = true;
+    mode.stopping();
+  };
+  return {
+    url: doors.url,
+    cluster,
+    started: runtime.ready.then(async () => ({
+      unknownModels: await startModels(cluster, mode, loadUnasked),
+      loadsNothing: whyNothingIsLoaded(mode, state),
+    })),
+    reloadConfig: () => reloadBySignal(reload),
+    stop: () => {
+      beginStop();
+      return stopper.stop();
+    },
+    abandon: () => {
+      beginStop();
+      return stopper.abandon();
+    },
+  };
+}
+
+interface StatusParts {
+  readonly loaded: LoadedConfig;
+  readonly live: LiveConfig;
+  readonly state: State;
+  readonly runtime: RuntimeOnce;
+  readonly composition: ClusterComposition;
+  readonly conditions: { safeMode(): string | null; draining(): boolean };
+}
+
+function statusOf({ loaded, live, state, runtime, composition, conditions }: StatusParts): Service {
+  return serviceStatus({
+    version: packageFiles().version,
+    stateDirectory: loaded.paths.stateDirectory,
+    cluster: composition.cluster,
+    degraded: state.degraded,
+    runtimeBroken: () => composition.runtimeWatch.broken,
+    get autoLoad() {
+      return live.config.auto_load;
+    },
+    runtime: () => describeRuntime(runtime.built),
+    ...conditions,
+  });
+}
+
+/** Opens them, or ends the service as one that stopped. */
+async function openDoorsOrStop(parts: DoorParts, mode: ServiceMode): Promise<Doors> {
+  try {
+    return await openDoors(parts);
+  } catch (error) {
+    // A port in use is no crash: three of them in a row must not end in safe mode.
+    await mode.stopped();
+    throw error;
+  }
+}
+
+async function reloadBySignal(reload: ReloadParts): Promise<void> {
+  const bySignal = { key: null, address: null, via: "signal" };
+  await reloadConfig(reload, bySignal).catch((err: unknown) => reload.log.warn({ err }, "not reloaded"));
+}
+
+function connectionsOf({ config }: LoadedConfig, { metrics }: Telemetry): Connections {
+  const limit = connectionLimit(descriptorLimit(), config.max_connections);
+  return new Connections(limit, () => metrics.connectionRefused());
+}
+
+function runtimeOf({ loaded, signal, onRuntimeProgress }: SupervisorOptions): RuntimeOnce {
+  return new RuntimeOnce(() =>
+    ensureRuntime({
+      runtimesDirectory: loaded.paths.runtimesDirectory,
+      within: loaded.paths.stateDirectory,
+      lockFile: packageFiles().requirementsLock,
+      signal,
+      onProgress: onRuntimeProgress,
+    }),
+  );
+}
+
+function describeRuntime(built: Runtime | null): Status["runtime"] {
+  return built === null ? null : { python: built.python, lock_hash: built.lockHash };
+}
+
+function workerPlaces({ config }: LoadedConfig, { scratch }: State) {
+  const openBlas = config.preload_openblas ? findOpenBlas() : null;
+  return { workerDirectory: packageFiles().workerDirectory, scratch, openBlas };
+}
+
+interface ModeParts {
+  readonly config: LoadedConfig["config"];
+  readonly state: State;
+  readonly events: EventLog;
+  /** Safe mode was left. */
+  onLeft(): void;
+  readonly log: Logger;
+}
+
+async function beginMode({ config, state, events, onLeft, log }: ModeParts): Promise<ServiceMode> {
+  const { journal, bootId } = state;
+  const mode = await ServiceMode.begin({
+    journal,
+    bootId,
+    numbers: safeModeNumbers(config),
+    onLeft: () => {
+      events.emit({ type: "safe_mode_left" });
+      onLeft();
+    },
+    log,
+  });
+  if (mode.safeMode !== null) events.emit({ type: "safe_mode_entered", details: { message: mode.safeMode } });
+  return mode;
+}
+
+interface StopParts {
+  readonly composition: ClusterComposition;
+  readonly live: LiveConfig;
+  readonly telemetry: Telemetry;
+  readonly doors: Doors;
+  readonly mode: ServiceMode;
+  readonly state: State;
+}
+
+function stopperOf({ composition, live, telemetry, doors, mode, state }: StopParts): Stopper {
+  const { cluster, sweep, pool, runtimeWatch } = composition;
+  const { events, refusals, dossiers, lag, workerLogs } = telemetry;
+  const stopWatching = watchDegraded(state.degraded, events);
+  // Readers of events stay until there is nothing more to tell.
+  const close = async () => {
+    events.close();
+    await doors.close();
+  };
+  return new Stopper({
+    cluster,
+    sweep,
+    listener: { close },
+    drainMs: () => live.config.timeouts.drain_seconds * 1000,
+    cleanUp: async () => {
+      stopWatching();
+      refusals.close();
+      dossiers.close();
+      lag.stop();
+      runtimeWatch.stop();
+      await pool.close();
+      await workerLogs.close();
+      await doors.removeAddress();
+      await mode.stopped();
+      await state.close();
+    },
+  });
 }
 
 async function startModels(
@@ -289,11 +272,6 @@ async function startModels(
 ): Promise<string[]> {
   cluster.runtimeKnown();
   return mode.safeMode === null ? await loadUnasked() : [];
-}
-
-async function leaveSafeMode(mode: ServiceMode, audit: AuditLog, context: AuditContext): Promise<boolean> {
-  await noteInAudit(audit, { action: "leave_safe_mode", model: null, ...context });
-  return await mode.leave();
 }
 
 function safeModeNumbers({ safe_mode }: LoadedConfig["config"]): ServiceStartNumbers {

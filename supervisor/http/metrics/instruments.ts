@@ -16,6 +16,13 @@ const CANARY_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** All instruments of one registry. Labels are bounded: catalogue ids, words of our own tables, never what clients send. */
 export function createInstruments(registry: Registry) {
+  const make = makers(registry);
+  return { ...ofRequests(make), ...ofModels(make), ...ofService(make) };
+}
+
+export type Instruments = ReturnType<typeof createInstruments>;
+
+function makers(registry: Registry) {
   const options = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) => ({
     name: `${PREFIX}${name}`,
     help,
@@ -28,6 +35,12 @@ export function createInstruments(registry: Registry) {
     new Gauge(options(name, help, labels));
   const seconds = (name: string, help: string, buckets: number[]) =>
     new Histogram({ ...options(name, help, ["model_name"]), buckets });
+  return { counter, gauge, seconds };
+}
+
+type Makers = ReturnType<typeof makers>;
+
+function ofRequests({ counter, gauge, seconds }: Makers) {
   return {
     waiting: gauge("num_requests_waiting", "Requests no worker has taken yet", "model_name"),
     running: gauge("num_requests_running", "Requests a worker has taken and not finished", "model_name"),
@@ -55,6 +68,13 @@ export function createInstruments(registry: Registry) {
       "From the arrival of a request until a worker has taken it",
       QUEUE_BUCKETS,
     ),
+    errors: counter("errors_total", "Requests that ended with an error, by code", "code"),
+    disconnects: counter("client_disconnects_total", "Clients that left before their answer was complete"),
+  };
+}
+
+function ofModels({ counter, gauge, seconds }: Makers) {
+  return {
     state: gauge("model_state", "1 for the state a model is in, 0 for the others", "model_name", "state"),
     exits: counter("worker_exits_total", "Workers that ended, by cause", "model_name", "cause"),
     restarts: counter("worker_restarts_total", "Workers started to replace one that failed", "model_name"),
@@ -64,7 +84,6 @@ export function createInstruments(registry: Registry) {
       "model_name",
       "rule",
     ),
-    spareWorkers: gauge("spare_workers", "Workers that wait for a model, their imports done"),
     load: seconds("load_duration_seconds", "Loads that came to their end", LOAD_BUCKETS),
     canary: seconds("canary_duration_seconds", "Canaries that passed", CANARY_BUCKETS),
     memory: gauge(
@@ -73,18 +92,24 @@ export function createInstruments(registry: Registry) {
       "model_name",
       "kind",
     ),
-    ledger: gauge(
-      "memory_ledger_bytes",
-      "What all models together may take and what stays reserved, is held and is free: limit, reserve, held or free",
-      "kind",
-    ),
-    machineMemory: gauge("machine_memory_bytes", "Memory of the machine: total or available", "kind"),
     modelMemory: gauge(
       "model_memory_bytes",
       "What the ledger holds for a model: granted, or measured at its worker",
       "model_name",
       "kind",
     ),
+  };
+}
+
+function ofService({ counter, gauge }: Makers) {
+  return {
+    spareWorkers: gauge("spare_workers", "Workers that wait for a model, their imports done"),
+    ledger: gauge(
+      "memory_ledger_bytes",
+      "What all models together may take and what stays reserved, is held and is free: limit, reserve, held or free",
+      "kind",
+    ),
+    machineMemory: gauge("machine_memory_bytes", "Memory of the machine: total or available", "kind"),
     eventLoopLag: gauge(
       "event_loop_lag_seconds",
       "How late the supervisor's timers come, 99th percentile of the last 30 to 60 seconds",
@@ -94,9 +119,5 @@ export function createInstruments(registry: Registry) {
       "refused_connections_total",
       "Connections that were dropped at the limit, new ones and idle ones that gave way",
     ),
-    errors: counter("errors_total", "Requests that ended with an error, by code", "code"),
-    disconnects: counter("client_disconnects_total", "Clients that left before their answer was complete"),
   };
 }
-
-export type Instruments = ReturnType<typeof createInstruments>;
