@@ -98,6 +98,9 @@ export class RpcPeer {
   #nextId = 1;
   #closed: Error | null = null;
 
+  /** A line was no line: what comes behind it, until the other side is ended, is not read. */
+  #isBroken = false;
+
   constructor(sink: LineSink, handlers: PeerHandlers, limits: PeerLimits) {
     this.#sink = sink;
     this.#handlers = handlers;
@@ -141,10 +144,12 @@ export class RpcPeer {
 
   /** Bytes from the other side, in order. */
   receive(chunk: Uint8Array): void {
-    if (this.#closed !== null) return;
+    if (this.#closed !== null || this.#isBroken) return;
     const { lines, fault } = this.#splitter.push(chunk);
     for (const line of lines) this.#onLine(line);
-    if (fault !== null) this.#handlers.onViolation({ kind: fault, excerpt: "" });
+    if (fault === null) return;
+    this.#isBroken = true;
+    this.#handlers.onViolation({ kind: fault, excerpt: "" });
   }
 
   /** The connection is gone: everything that waits is told so. Idempotent. */

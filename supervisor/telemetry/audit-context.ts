@@ -1,3 +1,4 @@
+/** Who asked for something, for the audit trail. */
 export interface Actor {
   /** First characters of the key's hash; null: no key was needed. */
   readonly key: string | null;
@@ -5,11 +6,8 @@ export interface Actor {
   readonly via: "http" | "socket" | "start";
 }
 
+/** Who asked and why, for the audit trail. */
 export interface AuditContext {
   readonly actor: Actor;
   readonly reason: string | null;
 }
-
-/** Who asked for something, for the audit trail. */
-
-/** Who asked and why, for the audit trail. */

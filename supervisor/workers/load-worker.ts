@@ -9,6 +9,7 @@ import { suspendAwareTimer } from "../rpc/suspend-aware-timer.ts";
 import { describeShape } from "./describe-shape.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
+/** What the newest load and canary of a model showed. */
 export interface LoadEvidence {
   readonly versions: MethodResult<"initialize">["versions"];
   readonly loaded: MethodResult<"load">;
@@ -127,4 +128,3 @@ function stallWatch(
   stalled.catch(() => {});
   return { stalled, stop: () => forget() };
 }
-/** What the newest load and canary of a model showed. */

@@ -141,6 +141,14 @@ describe("what the other side says unasked", () => {
     expect(violations.map(({ kind }) => kind)).toEqual(["line-too-long"]);
   });
 
+  it("is not read behind such a line", () => {
+    const { peer, violations, notifications, say } = connect();
+    peer.receive(Buffer.alloc(LIMITS.line.bytes + 1, 120));
+    peer.receive(Buffer.alloc(10, 120));
+    say('\n{"jsonrpc":"2.0","method":"step"}');
+    expect([violations.length, notifications.length]).toEqual([1, 0]);
+  });
+
   it("is ignored after the close", () => {
     const { peer, notifications, say } = connect();
     peer.close("gone");

@@ -1,5 +1,6 @@
 import type { GenerationEvent } from "../../../shared/generation.ts";
 
+/** A generation a worker has accepted: HTTP 200 may go out. */
 export interface Generation {
   /** Model id that serves it (an alias is resolved). */
   readonly model: string;
@@ -11,5 +12,3 @@ export interface Generation {
   /** Ends after `finish`; throws one LmxError when it cannot. Leaving the loop early cancels the row. */
   readonly events: AsyncIterable<GenerationEvent>;
 }
-
-/** A generation a worker has accepted: HTTP 200 may go out. */

@@ -1,6 +1,7 @@
 import { LmxError } from "../../../shared/errors.ts";
 import type { GenerationEvent } from "../../../shared/generation.ts";
 
+/** An event and the choice it belongs to. */
 export interface ChoiceEvent {
   readonly index: number;
   readonly event: GenerationEvent;
@@ -82,5 +83,3 @@ export class ChoiceEvents implements AsyncIterable<ChoiceEvent>, AsyncIterator<C
     throw error;
   }
 }
-
-/** An event and the choice it belongs to. */
