@@ -180,8 +180,9 @@ export class WorkerProcess {
       onViolation: (violation) => {
         handlers.onViolation(violation);
         if (!isFinal(violation)) return;
-        this.#child.stdout.destroy();
+        // Before its pipe is closed: on a busy machine a worker would end of that first, as if by itself.
         this.#signal("SIGKILL");
+        this.#child.stdout.destroy();
       },
     };
   }
