@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { openDossiers } from "../cluster/dossiers/open-dossiers.ts";
 import { EventLoopLag } from "../host/event-loop-lag.ts";
-import { packageFiles } from "../host/package-files.ts";
 import { Metrics } from "../http/metrics/metrics.ts";
 import { RefusalLog } from "../http/refusal-log.ts";
 import { EventLog } from "../telemetry/event-log.ts";
@@ -12,6 +11,7 @@ import { openWorkerLogs } from "../workers/open-worker-logs.ts";
 import type { State } from "./open-state.ts";
 
 export interface TelemetryParts {
+  readonly version: string;
   readonly stateDirectory: string;
   readonly state: State;
   /** In force now. */
@@ -24,11 +24,11 @@ export interface TelemetryParts {
 /** Everything that says what a service does: metrics, figures, events, logs of workers, dossiers, refusals. */
 export type Telemetry = ReturnType<typeof openTelemetry>;
 
-export function openTelemetry({ stateDirectory, state, keys, environmentSecrets, log }: TelemetryParts) {
+export function openTelemetry(parts: TelemetryParts) {
+  const { version, stateDirectory, state, keys, environmentSecrets, log } = parts;
   const events = new EventLog();
   logEvents(events, log);
-  const redaction = redactionFacts(() => [...keys()], environmentSecrets);
-  const { version } = packageFiles();
+  const redaction = redactionFacts(keys, environmentSecrets);
   return {
     metrics: new Metrics(),
     performance: new PerformanceLog(),

@@ -4,7 +4,7 @@ import type { ModelCluster } from "../cluster/model-cluster.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { descriptorLimit } from "../host/descriptor-limit.ts";
 import { findOpenBlas } from "../host/find-openblas.ts";
-import { packageFiles } from "../host/package-files.ts";
+import { type PackageFiles, packageFiles } from "../host/package-files.ts";
 import { Connections } from "../http/server/connections.ts";
 import type { Service } from "../http/service.ts";
 import { connectionLimit } from "../policy/requests/connection-limit.ts";
@@ -20,7 +20,7 @@ import { type ClusterComposition, composeCluster } from "./compose-cluster.ts";
 import { composeHttp } from "./compose-http.ts";
 import { findCatalogue } from "./find-catalogue.ts";
 import { LiveConfig, type ReloadParts, reloadConfig } from "./live-config.ts";
-import { type DoorParts, type Doors, openDoors } from "./open-doors.ts";
+import { type ListenerParts, type Listeners, openListeners } from "./open-listeners.ts";
 import { openState, type State } from "./open-state.ts";
 import { openTelemetry, type Telemetry } from "./open-telemetry.ts";
 import { ServiceMode } from "./service-mode.ts";
@@ -79,12 +79,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
 async function startService(options: SupervisorOptions, state: State): Promise<Supervisor> {
   const { loaded, environmentSecrets, log } = options;
+  const files = packageFiles();
   const live = new LiveConfig(loaded, options.readConfig);
-  const catalogue = await findCatalogue(loaded, () => live.config.aliases, log);
-  const runtime = runtimeOf(options);
+  const catalogue = await findCatalogue({ loaded, files, aliases: () => live.config.aliases, log });
+  const runtime = runtimeOf(options, files);
+  const { version } = files;
   const { stateDirectory } = loaded.paths;
   const keys = () => [...live.config.api_keys, ...live.config.admin_keys];
-  const telemetry = openTelemetry({ stateDirectory, state, keys, environmentSecrets, log });
+  const telemetry = openTelemetry({ version, stateDirectory, state, keys, environmentSecrets, log });
   const { events } = telemetry;
   const loadUnasked = unaskedLoads(() => composition.cluster, state, events, log);
   // Before the runtime is known, nobody's key is: what is to be left out could not be told.
@@ -97,7 +99,7 @@ async function startService(options: SupervisorOptions, state: State): Promise<S
     catalogue,
     state,
     runtime,
-    places: workerPlaces(loaded, state),
+    places: workerPlaces(loaded, files, state),
     safeMode: () => mode.safeMode,
     telemetry,
     log,
@@ -106,19 +108,19 @@ async function startService(options: SupervisorOptions, state: State): Promise<S
   const stop = { isBegun: false };
   const conditions = { safeMode: () => mode.safeMode, draining: () => stop.isBegun };
   const reload: ReloadParts = { live, cluster, audit: state.audit, events, log, ...conditions };
-  const service = statusOf({ loaded, live, state, runtime, composition, conditions });
+  const service = statusOf({ version, loaded, live, state, runtime, composition, conditions });
   const connections = connectionsOf(loaded, telemetry);
   const app = composeHttp({ composition, service, state, telemetry, reload, mode, connections, log });
   const { isLocked } = state;
-  const doors = await openDoorsOrStop({ loaded, app, connections, telemetry, isLocked, log }, mode);
+  const listeners = await openListenersOrStop({ loaded, app, connections, telemetry, isLocked, log }, mode);
   void runtime.ready.then(() => pool.warm()).catch(() => {});
-  const stopper = stopperOf({ composition, live, telemetry, doors, mode, state });
+  const stopper = stopperOf({ composition, live, telemetry, listeners, mode, state });
   const beginStop = () => {
     stop.isBegun = true;
     mode.stopping();
   };
   return {
-    url: doors.url,
+    url: listeners.url,
     cluster,
     started: runtime.ready.then(async () => ({
       unknownModels: await startModels(cluster, mode, loadUnasked),
@@ -137,6 +139,7 @@ async function startService(options: SupervisorOptions, state: State): Promise<S
 }
 
 interface StatusParts {
+  readonly version: string;
   readonly loaded: LoadedConfig;
   readonly live: LiveConfig;
   readonly state: State;
@@ -145,9 +148,9 @@ interface StatusParts {
   readonly conditions: { safeMode(): string | null; draining(): boolean };
 }
 
-function statusOf({ loaded, live, state, runtime, composition, conditions }: StatusParts): Service {
+function statusOf({ version, loaded, live, state, runtime, composition, conditions }: StatusParts): Service {
   return serviceStatus({
-    version: packageFiles().version,
+    version,
     stateDirectory: loaded.paths.stateDirectory,
     cluster: composition.cluster,
     degraded: state.degraded,
@@ -161,9 +164,9 @@ function statusOf({ loaded, live, state, runtime, composition, conditions }: Sta
 }
 
 /** Opens them, or ends the service as one that stopped. */
-async function openDoorsOrStop(parts: DoorParts, mode: ServiceMode): Promise<Doors> {
+async function openListenersOrStop(parts: ListenerParts, mode: ServiceMode): Promise<Listeners> {
   try {
-    return await openDoors(parts);
+    return await openListeners(parts);
   } catch (error) {
     // A port in use is no crash: three of them in a row must not end in safe mode.
     await mode.stopped();
@@ -181,12 +184,15 @@ function connectionsOf({ config }: LoadedConfig, { metrics }: Telemetry): Connec
   return new Connections(limit, () => metrics.connectionRefused());
 }
 
-function runtimeOf({ loaded, signal, onRuntimeProgress }: SupervisorOptions): RuntimeOnce {
+function runtimeOf(
+  { loaded, signal, onRuntimeProgress }: SupervisorOptions,
+  { requirementsLock }: PackageFiles,
+): RuntimeOnce {
   return new RuntimeOnce(() =>
     ensureRuntime({
       runtimesDirectory: loaded.paths.runtimesDirectory,
       within: loaded.paths.stateDirectory,
-      lockFile: packageFiles().requirementsLock,
+      lockFile: requirementsLock,
       signal,
       onProgress: onRuntimeProgress,
     }),
@@ -197,9 +203,9 @@ function describeRuntime(built: Runtime | null): Status["runtime"] {
   return built === null ? null : { python: built.python, lock_hash: built.lockHash };
 }
 
-function workerPlaces({ config }: LoadedConfig, { scratch }: State) {
+function workerPlaces({ config }: LoadedConfig, { workerDirectory }: PackageFiles, { scratch }: State) {
   const openBlas = config.preload_openblas ? findOpenBlas() : null;
-  return { workerDirectory: packageFiles().workerDirectory, scratch, openBlas };
+  return { workerDirectory, scratch, openBlas };
 }
 
 interface ModeParts {
@@ -231,19 +237,19 @@ interface StopParts {
   readonly composition: ClusterComposition;
   readonly live: LiveConfig;
   readonly telemetry: Telemetry;
-  readonly doors: Doors;
+  readonly listeners: Listeners;
   readonly mode: ServiceMode;
   readonly state: State;
 }
 
-function stopperOf({ composition, live, telemetry, doors, mode, state }: StopParts): Stopper {
+function stopperOf({ composition, live, telemetry, listeners, mode, state }: StopParts): Stopper {
   const { cluster, sweep, pool, runtimeWatch } = composition;
   const { events, refusals, dossiers, lag, workerLogs } = telemetry;
   const stopWatching = watchDegraded(state.degraded, events);
   // Readers of events stay until there is nothing more to tell.
   const close = async () => {
     events.close();
-    await doors.close();
+    await listeners.close();
   };
   return new Stopper({
     cluster,
@@ -258,7 +264,7 @@ function stopperOf({ composition, live, telemetry, doors, mode, state }: StopPar
       runtimeWatch.stop();
       await pool.close();
       await workerLogs.close();
-      await doors.removeAddress();
+      await listeners.removeAddress();
       await mode.stopped();
       await state.close();
     },

@@ -8,7 +8,7 @@ import { noteBadHttp } from "../http/server/note-bad-http.ts";
 import { describeAdminSocket, openAdminSocket } from "./open-admin-socket.ts";
 import type { Telemetry } from "./open-telemetry.ts";
 
-export interface DoorParts {
+export interface ListenerParts {
   readonly loaded: LoadedConfig;
   readonly app: App;
   readonly connections: Connections;
@@ -19,14 +19,14 @@ export interface DoorParts {
 }
 
 /** The port and the admin socket of a service, and the note that says where they are. */
-export interface Doors {
+export interface Listeners {
   readonly url: string;
   close(): Promise<void>;
   removeAddress(): Promise<void>;
 }
 
 /** @throws the system's error when the port cannot be used; a socket that cannot be made is a warning */
-export async function openDoors(parts: DoorParts): Promise<Doors> {
+export async function openListeners(parts: ListenerParts): Promise<Listeners> {
   const { loaded, app, connections, telemetry, isLocked, log } = parts;
   const { config, paths } = loaded;
   const onBadHttp = noteBadHttp(log, telemetry.refusals, telemetry.metrics);
