@@ -1,4 +1,4 @@
-import { BACKEND, type BackendVersions } from "../../backends/model-key.ts";
+import { type BackendVersions, failureKeyOf } from "../../backends/model-key.ts";
 import { DISK_PATIENCE_MS, withTimeout } from "../../host/with-timeout.ts";
 import type { CatalogueEntry } from "../../models/catalogue-entry.ts";
 import {
@@ -29,10 +29,9 @@ export class FailureHistory {
   }
 
   /** Text of the model's key; null while the runtime is not known. A new digest or runtime has no history. */
-  keyOf({ id, digest, modelType }: CatalogueEntry): string | null {
+  keyOf(entry: CatalogueEntry): string | null {
     const versions = this.#options.versions();
-    if (versions === null) return null;
-    return JSON.stringify([id, digest, BACKEND, versions.mlx_lm, versions.mlx, modelType]);
+    return versions === null ? null : failureKeyOf(entry, versions);
   }
 
   /**
