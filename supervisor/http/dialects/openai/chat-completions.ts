@@ -19,6 +19,7 @@ import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sam
 import { decodeTemplateArguments } from "./template-arguments.ts";
 import { refuseUnsupportedOptions } from "./unsupported-options.ts";
 import { UsageSum } from "./usage.ts";
+import { finishOf, tokensOf } from "./whole-choice.ts";
 
 /** A chat completion as this server does it. */
 export interface ChatCompletionCall extends InferenceCall {
@@ -94,14 +95,11 @@ function* encodeChoice(
   usage: UsageSum,
 ): Generator<string> {
   const kept = call.oneToolCall ? events.map(untilFirstToolCall()).filter((event) => event !== null) : events;
-  const finish = kept.find((event) => event.type === "finish");
-  if (finish === undefined)
-    throw new LmxError("internal_error", "The generation ended without a finish reason.");
+  const finish = finishOf(kept);
   usage.add(index, finish.usage);
   const choice = { index, message: messageOf(kept), finish_reason: finish.reason };
   yield `{${members(choice satisfies Partial<ChatChoice>)},"logprobs":`;
-  const tokens = kept.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
-  if (call.logprobs) yield* chatLogprobsPieces(tokens);
+  if (call.logprobs) yield* chatLogprobsPieces(tokensOf(kept));
   else yield "null";
   yield "}";
 }

@@ -16,6 +16,7 @@ import { decodePrompts } from "./completion-prompts.ts";
 import { LegacyLogprobs } from "./legacy-logprobs.ts";
 import { checkBiases, decodeSampling, decodeStop, repeatForChoices } from "./sampling-options.ts";
 import { UsageSum } from "./usage.ts";
+import { finishOf, tokensOf } from "./whole-choice.ts";
 
 /** A completion as this server does it. */
 export interface CompletionCall extends InferenceCall {
@@ -91,15 +92,12 @@ function* encodeChoice(
   call: CompletionCall,
   usage: UsageSum,
 ): Generator<string> {
-  const finish = events.find((event) => event.type === "finish");
-  if (finish === undefined)
-    throw new LmxError("internal_error", "The generation ended without a finish reason.");
+  const finish = finishOf(events);
   usage.add(index, finish.usage);
   const text = (promptText ?? "") + events.map(textOf).join("");
   const finish_reason = finishReason(finish.reason);
   yield `{${members({ index, text, finish_reason } satisfies Partial<CompletionChoice>)},"logprobs":`;
-  const tokens = events.flatMap((event) => (event.type === "text" ? (event.logprobs ?? []) : []));
-  if (call.logprobs) yield* new LegacyLogprobs().pieces(tokens);
+  if (call.logprobs) yield* new LegacyLogprobs().pieces(tokensOf(events));
   else yield "null";
   yield "}";
 }
