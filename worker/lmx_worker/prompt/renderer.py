@@ -25,6 +25,8 @@ from lmx_worker.prompt.template_process import READY
 
 # The clock runs on while the process waits for a processor: so much longer than processor time.
 MOST_SECONDS = 4.0 * MOST_CPU_SECONDS
+# One that is late got no processor time, which is bounded far below: the prompt is tried with another one.
+MOST_PROCESSES = 2
 # Importing transformers takes half a second, and much longer on a machine that is short of everything.
 MOST_START_SECONDS = 60.0
 PACKAGE_PARENT = str(Path(__file__).parents[2])
@@ -102,35 +104,31 @@ class Renderer:
         self._process = self._start()
 
     def _ask(self, line: bytes) -> Rendered:
+        """Its answer, or that of the next process when the first gets no processor time.
+
+        Raises:
+            RequestFailure: the process ended; server_is_overloaded when the next one was late as well.
+        """
+        for _ in range(MOST_PROCESSES):
+            answer = self._ask_once(line)
+            if answer.endswith(b"\n"):
+                return rendered_of(answer)
+            if not self._is_late:
+                raise self._ended()
+            self._replace()
+        raise RequestFailure(
+            "server_is_overloaded",
+            f"The machine is too busy to render the conversation within {MOST_SECONDS:.0f} seconds; "
+            "try again.",
+        )
+
+    def _ask_once(self, line: bytes) -> bytes:
         # While nothing was asked of it: the system takes its memory first. No prompt is to blame for that.
         if self._process.poll() is not None:
             self._replace()
         if not self._is_ready:
             self._await_ready()
-        answer = self._within(MOST_SECONDS, lambda: self._exchange(line))
-        if not answer.endswith(b"\n") and self._is_late:
-            answer = self._once_more(line)
-        if not answer.endswith(b"\n"):
-            raise self._ended()
-        return rendered_of(answer)
-
-    def _once_more(self, line: bytes) -> bytes:
-        """The answer of a fresh process: the last one got no processor time, which is bounded far below.
-
-        Raises:
-            RequestFailure: server_is_overloaded when this one has none either.
-        """
-        self._replace()
-        self._await_ready()
-        answer = self._within(MOST_SECONDS, lambda: self._exchange(line))
-        if not answer.endswith(b"\n") and self._is_late:
-            self._replace()
-            raise RequestFailure(
-                "server_is_overloaded",
-                f"The machine is too busy to render the conversation within {MOST_SECONDS:.0f} seconds; "
-                "try again.",
-            )
-        return answer
+        return self._within(MOST_SECONDS, lambda: self._exchange(line))
 
     def _await_ready(self) -> None:
         if self._within(MOST_START_SECONDS, self._read) != READY:
