@@ -15,7 +15,10 @@ export async function jsonAnswer(c: Context<AppEnv>, pieces: Iterable<string>): 
   const chunks = await gather(pieces, c.req.raw.signal);
   const length = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const headers = { "content-type": "application/json", "content-length": String(length) };
-  return c.body(streamOf(chunks), 200, headers);
+  const [first] = chunks;
+  // Nearly every answer is one chunk, which needs no stream.
+  const body = first !== undefined && chunks.length === 1 ? first : streamOf(chunks);
+  return c.body(body, 200, headers);
 }
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
@@ -29,9 +32,9 @@ function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   });
 }
 
-async function gather(pieces: Iterable<string>, signal: AbortSignal): Promise<Uint8Array[]> {
+async function gather(pieces: Iterable<string>, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>[]> {
   const encoder = new TextEncoder();
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let text = "";
   let turnedAt = performance.now();
   for (const piece of pieces) {
