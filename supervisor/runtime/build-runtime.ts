@@ -43,7 +43,7 @@ print(json.dumps({"python": platform.python_version(), "mlx": version("mlx"), "m
 
 /**
  * Builds aside, proves it by real imports, and renames it into place.
- * @throws RuntimeBuildError; the staging is gone then
+ * @throws RuntimeBuildError; the staging directory is gone then
  */
 export async function buildRuntime(options: BuildOptions): Promise<void> {
   const { target, environment, signal, onProgress } = options;

@@ -11,7 +11,7 @@ export async function stagingDirectoryFor(target: string): Promise<string> {
 }
 
 /**
- * Removes every staging whose builder has died.
+ * Removes every staging directory whose builder has died.
  * What cannot be removed now (an orphaned installer may still write there) is left for the next build.
  */
 export async function removeAbandonedStaging(runtimesDirectory: string): Promise<void> {

@@ -40,8 +40,8 @@ export interface ControllerPorts extends WorkerPorts {
 }
 
 /**
- * One model's state: feeds events into policy/lifecycle/transition.ts and performs the effects that come back. The only writer of
- * the model's state and of its failure record.
+ * One model's state: feeds events into policy/lifecycle/transition.ts and performs the effects that come back. The only
+ * writer of the model's state and of its failure record.
  */
 export class ModelController {
   readonly workers: ModelWorkers;

@@ -113,7 +113,7 @@ class KeyedPromptBatch(PromptProcessingBatch):
 class Batch:
     """Rows of one model. After an exception out of `step` throw the object away: its rows are damaged.
 
-    `line_break_ids` are excluded_ids by XTC, as the end tokens are.
+    XTC never takes out `line_break_ids`, nor the end tokens.
     """
 
     def __init__(
