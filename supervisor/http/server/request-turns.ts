@@ -10,17 +10,18 @@ export const MOST_WAITING = 16;
  * would keep everybody else waiting for seconds. Between two of them others have their turn.
  */
 export class RequestTurns {
-  /** Behind the one that is being answered; null: there were too many, and nothing on this connection is begun any more. */
-  readonly #waiting = new WeakMap<Socket, (() => void)[] | null>();
+  /** Behind the one that is being answered. */
+  readonly #waiting = new WeakMap<Socket, (() => void)[]>();
+  readonly #refused = new WeakSet<Socket>();
 
-  /** More waited on this connection than may, and nothing that came behind them is looked at. */
+  /** More waited on this connection than may: nothing on it is begun any more, and what comes is to be ignored. */
   isRefused(socket: Socket): boolean {
-    return this.#waiting.get(socket) === null;
+    return this.#refused.has(socket);
   }
 
   /**
    * @param begin called when everything before it is answered; never when the connection has gone by then
-   * @param onTooMany called once for a connection
+   * @param onTooMany called when the connection is refused
    */
   take(
     { socket }: IncomingMessage,
@@ -29,7 +30,6 @@ export class RequestTurns {
     onTooMany: () => void,
   ): void {
     const waiting = this.#waiting.get(socket);
-    if (waiting === null) return;
     const beginThis = () => {
       response.once("close", () => setImmediate(() => this.#beginNext(socket)));
       begin();
@@ -39,15 +39,14 @@ export class RequestTurns {
       beginThis();
     } else if (waiting.length < MOST_WAITING) waiting.push(beginThis);
     else {
-      this.#waiting.set(socket, null);
+      this.#refused.add(socket);
       onTooMany();
     }
   }
 
   #beginNext(socket: Socket): void {
-    const waiting = this.#waiting.get(socket);
-    if (waiting === null) return;
-    const begin = waiting?.shift();
+    if (this.isRefused(socket)) return;
+    const begin = this.#waiting.get(socket)?.shift();
     if (begin === undefined || socket.destroyed) this.#waiting.delete(socket);
     else begin();
   }

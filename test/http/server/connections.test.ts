@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Connections } from "../../../supervisor/http/server/connections.ts";
 import { LAST_PLACES } from "../../../supervisor/policy/requests/connection-limit.ts";
 import { FakeCluster, FakeGeneration, PONG } from "../fake-cluster.ts";
@@ -83,6 +83,15 @@ describe("at the limit of connections", () => {
     responses[1]?.end("second");
     await client.until("second");
     server.close();
+  });
+
+  it("a request counts when it comes, though it waits for its turn", async () => {
+    const { connections, busy, generations } = await limited(1);
+    const asked = vi.spyOn(connections, "asked");
+    const client = await busy();
+    client.send(STREAM);
+    await expect.poll(() => asked.mock.calls.length).toBe(2);
+    expect(generations).toHaveLength(1);
   });
 
   it("while all of them are busy probes and operators are answered, and others told to come again", async () => {
